@@ -1,0 +1,1 @@
+"""Conventions shared by every layer: progress, atomic writing, logging, lazy imports."""
