@@ -1,0 +1,109 @@
+"""Write and read a network's weights: safetensors whose header holds the config."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ft_s2a.conventions.atomic import atomic_path
+from ft_s2a.errors import ConfigError, FormatError, require_file
+from ft_s2a.models.config import ModelConfig, first_difference, parse_config
+
+if TYPE_CHECKING:
+    from ft_s2a.models.basenji2 import Basenji2
+
+_CONFIG_KEY = "ft_s2a_config"
+
+
+def save_weights(path: str | Path, network: Basenji2, *, overwrite: bool = False) -> Path:
+    """Write the state of `network` (parameters and running statistics), float32 as it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ft_s2a.models import Basenji2Config, HeadConfig, build
+    >>> config = Basenji2Config(stem_channels=2, tower_channels=(2,) * 6, dilations=(1,),
+    ...     dilated_channels=2, final_channels=2, heads=(HeadConfig(name="tracks", tracks=1),))
+    >>> path = save_weights(tempfile.mkdtemp() + "/weights.safetensors", build(config))
+    >>> load_weights(path).config == config
+    True
+    """
+    from safetensors.torch import save_file
+
+    state = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
+    }
+    metadata = {_CONFIG_KEY: network.config.model_dump_json()}
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        save_file(state, str(temporary), metadata=metadata)
+    return Path(path)
+
+
+def read_config(path: str | Path) -> ModelConfig:
+    """Read the config that a weights file states (its header only)."""
+    found = require_file(path, "weights file")
+    metadata = _metadata(found)
+    if _CONFIG_KEY not in metadata:
+        raise FormatError(
+            "states no config", where=found, expected="a weights file written by ft_s2a"
+        )
+    return parse_config(json.loads(metadata[_CONFIG_KEY]), where=str(found))
+
+
+def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji2:
+    """Build the network and load its weights; it comes back in evaluation mode.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file written by :func:`save_weights`.
+    config : ModelConfig, optional
+        Config that the caller expects.
+
+    Raises
+    ------
+    ConfigError
+        When the file states another config: names the first difference.
+    FormatError
+        When the file is damaged or its tensors do not fit.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from ft_s2a.models.build import build
+
+    stated = read_config(path)
+    if config is not None and stated != config:
+        raise ConfigError(
+            f"the weights belong to another network: {first_difference(config, stated)}",
+            where=path,
+        )
+    network = build(stated)
+    try:
+        state = load_file(str(path))
+    except SafetensorError as error:
+        raise FormatError(f"is no complete weights file ({error})", where=path) from error
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    for name in sorted({*expected, *found}):
+        if expected.get(name) != found.get(name):
+            raise FormatError(
+                f"tensor {name!r} has shape {found.get(name)}",
+                where=path,
+                expected=f"shape {expected.get(name)}",
+            )
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as handle:
+            return dict(handle.metadata() or {})
+    except SafetensorError as error:
+        raise FormatError(
+            f"is no complete safetensors file ({error})", where=path, remedy="fetch it again"
+        ) from error

@@ -1,0 +1,27 @@
+"""Pure networks and their configs; no files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ft_s2a.conventions.lazy import attach
+
+if TYPE_CHECKING:
+    from ft_s2a.models.basenji2 import Basenji2 as Basenji2
+    from ft_s2a.models.build import build as build
+    from ft_s2a.models.config import Basenji2Config as Basenji2Config
+    from ft_s2a.models.config import HeadConfig as HeadConfig
+    from ft_s2a.models.config import ModelConfig as ModelConfig
+    from ft_s2a.models.config import parse_config as parse_config
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Basenji2": "basenji2",
+        "Basenji2Config": "config",
+        "HeadConfig": "config",
+        "ModelConfig": "config",
+        "build": "build",
+        "parse_config": "config",
+    },
+)
