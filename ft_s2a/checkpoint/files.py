@@ -71,7 +71,7 @@ def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from ft_s2a.models.build import build
+    from ft_s2a.models.builder import build
 
     stated = read_config(path)
     if config is not None and stated != config:

@@ -8,7 +8,7 @@ from ft_s2a.conventions.lazy import attach
 
 if TYPE_CHECKING:
     from ft_s2a.models.basenji2 import Basenji2 as Basenji2
-    from ft_s2a.models.build import build as build
+    from ft_s2a.models.builder import build as build
     from ft_s2a.models.config import Basenji2Config as Basenji2Config
     from ft_s2a.models.config import HeadConfig as HeadConfig
     from ft_s2a.models.config import ModelConfig as ModelConfig
@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = attach(
         "Basenji2Config": "config",
         "HeadConfig": "config",
         "ModelConfig": "config",
-        "build": "build",
+        "build": "builder",
         "parse_config": "config",
     },
 )

@@ -143,7 +143,7 @@ class _Residual(nn.Module):
         super().__init__()
         inner = config.dilated_channels
         wide = _block(config, channels, inner, config.dilated_kernel, dilation=dilation)
-        dropout = nn.Dropout(config.dilated_dropout)
+        dropout: nn.Module = nn.Dropout(config.dilated_dropout)
         pre_activation = config.block == "gelu_conv_norm"
         # Zero gamma on the way back to the residual stream: each block starts as the identity.
         back = _block(config, inner, channels, 1, zero=pre_activation)
