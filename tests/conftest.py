@@ -1,0 +1,98 @@
+"""Surroundings of every test: a HOME and a cache of its own, no display, one thread, real data.
+
+This file sets environment variables only and imports nothing heavy, so that they hold before
+torch, matplotlib or kipoi (which writes into HOME when it is imported) are loaded, and so that
+sub-processes inherit them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+_IGV = Path("igv") / "3.8.10"
+_scratch = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give this process (each worker of pytest-xdist is one) surroundings of its own."""
+    if hasattr(config, "workerinput") or not _has_workers(config):
+        scratch = Path(tempfile.mkdtemp(prefix="ft_s2a-tests-"))
+        config.stash[_scratch] = scratch
+        _isolate(scratch)
+    _resolve_mirror()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    scratch = config.stash.get(_scratch, None)
+    if scratch is not None:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _has_workers(config: pytest.Config) -> bool:
+    # The process that only hands tests to workers keeps its HOME: they read the cache in it.
+    return bool(getattr(config.option, "tx", None))
+
+
+def _isolate(scratch: Path) -> None:
+    home = Path.home()
+    cached = Path(os.environ.get("FT_S2A_CACHE") or _default_cache()) / _IGV
+    # matplotlib takes seconds to list the fonts; that list may be shared.
+    os.environ.setdefault("MPLCONFIGDIR", str(home / ".cache" / "matplotlib"))
+    os.environ["HOME"] = str(scratch / "home")
+    os.environ["FT_S2A_CACHE"] = str(scratch / "cache")
+    os.environ["MPLBACKEND"] = "Agg"
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "FT_S2A_ZOO"):
+        os.environ.pop(name, None)
+    (scratch / "home").mkdir()
+    if cached.is_dir():
+        shutil.copytree(cached, scratch / "cache" / _IGV)
+
+
+def _default_cache() -> str:
+    import pooch
+
+    return str(pooch.os_cache("ft_s2a"))
+
+
+def _resolve_mirror() -> None:
+    """Make a relative FT_S2A_MIRROR absolute: tests and sub-processes run in other folders."""
+    named = os.environ.get("FT_S2A_MIRROR")
+    if named and "://" not in named:
+        os.environ["FT_S2A_MIRROR"] = str((REPOSITORY / named).resolve())
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Folder of the real data that FT_S2A_MIRROR names."""
+    named = os.environ.get("FT_S2A_MIRROR")
+    if not named:
+        pytest.skip("real data: FT_S2A_MIRROR is not set")
+    folder = Path(named)
+    if not folder.is_dir():
+        pytest.skip(f"real data: FT_S2A_MIRROR={named} is no folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def yeast(mirror: Path) -> Path:
+    """Folder of the real yeast genome and tracks."""
+    folder = mirror / "yeast"
+    if not folder.is_dir():
+        pytest.skip(f"real data: {folder} is missing")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium to open pages in."""
+    path = shutil.which("chromium") or shutil.which("chromium", path="/usr/bin")
+    if path is None:
+        pytest.skip("browser: no chromium on PATH or in /usr/bin")
+    return path
