@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from ft_s2a.conventions.cache import cache_dir
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-_IGV = Path("igv") / "3.8.10"
 _scratch = pytest.StashKey[Path]()
 
 
@@ -41,7 +42,7 @@ def _has_workers(config: pytest.Config) -> bool:
 
 def _isolate(scratch: Path) -> None:
     home = Path.home()
-    cached = Path(os.environ.get("FT_S2A_CACHE") or _default_cache()) / _IGV
+    igv = cache_dir() / "igv"
     # matplotlib takes seconds to list the fonts; that list may be shared.
     os.environ.setdefault("MPLCONFIGDIR", str(home / ".cache" / "matplotlib"))
     os.environ["HOME"] = str(scratch / "home")
@@ -51,14 +52,8 @@ def _isolate(scratch: Path) -> None:
     for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "FT_S2A_ZOO"):
         os.environ.pop(name, None)
     (scratch / "home").mkdir()
-    if cached.is_dir():
-        shutil.copytree(cached, scratch / "cache" / _IGV)
-
-
-def _default_cache() -> str:
-    import pooch
-
-    return str(pooch.os_cache("ft_s2a"))
+    if igv.is_dir():  # `make env` put it there; tests download nothing
+        shutil.copytree(igv, cache_dir() / "igv")
 
 
 def _resolve_mirror() -> None:
