@@ -7,6 +7,7 @@ line and exit code 2; anything else is a bug and exits with 1.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -105,24 +106,64 @@ class ChecksumError(FtS2aError):
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
-    """Suggest the closest known names, as the end of a sentence.
+    """Suggest the closest known name, as the end of a sentence.
+
+    Parameters
+    ----------
+    name : str
+        The name that is not known.
+    known : iterable of str
+        The names that are.
+
+    Returns
+    -------
+    str
+        The closest name (capitals are ignored), or else the first few of all.
 
     Examples
     --------
     >>> near_miss("chr2", ["chr1", "chr22", "chrX"])
     "did you mean 'chr22'?"
+    >>> near_miss("liver", ["a", "b"])
+    'known: a, b'
     """
     choices = [str(k) for k in known]
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.6)
+    folded = {choice.lower(): choice for choice in reversed(choices)}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {folded[close[0]]!r}?"
     shown = ", ".join(choices[:8]) + (", ..." if len(choices) > 8 else "")
     return f"known: {shown}" if shown else "none is known"
 
 
 def require_file(path: str | Path, what: str = "file") -> Path:
-    """Return `path` as a Path, or raise :class:`MissingFileError` naming it."""
+    """Give `path` as a Path when it exists and can be read.
+
+    Parameters
+    ----------
+    path : str or Path
+        File or folder.
+    what : str
+        What it should be, for the message.
+
+    Raises
+    ------
+    MissingFileError
+        When it does not exist.
+    FtS2aError
+        When it may not be read.
+
+    Examples
+    --------
+    >>> require_file("nowhere.bed", "BED file")
+    Traceback (most recent call last):
+    ft_s2a.errors.MissingFileError: nowhere.bed: no such BED file; check the path
+    """
     found = Path(path)
-    if not found.exists():
+    if not os.path.exists(found):  # False, not an error, below a folder that may not be entered
         raise MissingFileError(f"no such {what}", where=found, remedy="check the path")
+    if not os.access(found, os.R_OK):
+        raise FtS2aError(
+            "may not be read (permission denied)", where=found, remedy="check its permissions"
+        )
     return found

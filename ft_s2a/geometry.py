@@ -6,7 +6,8 @@ the edge.  All quantities are base pairs unless a name says ``bins``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ft_s2a.errors import ContigError, GeometryError
@@ -17,6 +18,23 @@ class Interval:
     """A piece of a contig, 0-based half-open: ``[start, end)``.
 
     `start` may be negative and `end` may lie past the contig: such bases read as N.
+
+    Parameters
+    ----------
+    chrom : str
+        Contig.
+    start, end : int
+        First base, and the one behind the last.
+    name : str
+        Column 4 of a BED file, ``.`` when it has none.
+    strand : {'+', '-', '.'}
+        Column 6 of a BED file, ``.`` when it has none.
+
+    Examples
+    --------
+    >>> region = Interval("II", 100, 200)
+    >>> len(region), region.centre, str(region)
+    (100, 150, 'II:100-200')
     """
 
     chrom: str
@@ -57,7 +75,7 @@ class Interval:
         return self.chrom == other.chrom and self.start < other.end and other.start < self.end
 
     def clip(self, length: int) -> Interval:
-        """Cut to ``[0, length)`` of the contig.
+        """Cut to ``[0, length)`` of a contig of `length` bp.
 
         Raises
         ------
@@ -140,17 +158,17 @@ class Geometry:
         return self.crop_bins * self.bin_size
 
     def target_interval(self, input_start: int) -> tuple[int, int]:
-        """Interval of the output bins of the input window that starts at `input_start`."""
+        """Interval ``(start, end)`` of the output of the input window that starts there."""
         start = input_start + self.crop
         return start, start + self.output_length
 
     def input_interval(self, target_start: int) -> tuple[int, int]:
-        """Input window whose first output bin starts at `target_start`."""
+        """Input window ``(start, end)`` whose first output bin starts at `target_start`."""
         start = target_start - self.crop
         return start, start + self.input_length
 
     def bin_of(self, position: int, grid_start: int) -> int:
-        """Bin of a base on the grid that starts at `grid_start`."""
+        """Bin of a base on the grid that starts at `grid_start`; negative before it."""
         return (position - grid_start) // self.bin_size
 
     def bin_interval(self, index: int, grid_start: int) -> tuple[int, int]:
@@ -168,6 +186,11 @@ class Geometry:
         list of int
             Target starts: the outputs are ``[t, t + output_length)``.
 
+        Raises
+        ------
+        GeometryError
+            When the region holds no base.
+
         Examples
         --------
         >>> Geometry(512, 128, 1).tile(0, 600)
@@ -182,41 +205,83 @@ class Geometry:
         return position - (self.output_bins // 2) * self.bin_size
 
     def bins_covering(self, start: int, end: int) -> int:
-        """Number of bins, on a grid anchored at `start`, that cover ``[start, end)``."""
+        """Bins of a grid anchored at `start` that cover ``[start, end)``; see `count_bins`."""
         return count_bins(start, end, self.bin_size)
 
 
 def count_bins(start: int, end: int, bin_size: int) -> int:
     """Bins of a grid anchored at `start` that cover ``[start, end)``; the last may be partial.
 
+    Raises
+    ------
+    GeometryError
+        When `end` lies before `start`, or `bin_size` is not positive.
+
     Examples
     --------
     >>> count_bins(100, 400, 128)
     3
     """
+    _check_grid(start, end, bin_size)
     return -(-(end - start) // bin_size)
 
 
 def bin_edges(start: int, end: int, bin_size: int) -> Iterator[tuple[int, int]]:
-    """Give the bins of ``[start, end)``; the last keeps its true span."""
+    """Give the bins of ``[start, end)``; the last keeps its true span.
+
+    Examples
+    --------
+    >>> list(bin_edges(0, 300, 128))
+    [(0, 128), (128, 256), (256, 300)]
+    """
+    _check_grid(start, end, bin_size)
     for left in range(start, end, bin_size):
         yield left, min(left + bin_size, end)
 
 
+def _check_grid(start: int, end: int, bin_size: int) -> None:
+    if bin_size < 1:
+        raise GeometryError(f"a bin size of {bin_size}", expected="1 bp or more")
+    if end < start:
+        raise GeometryError(f"the region {start}-{end} ends before it starts")
+
+
 def from_one_based(start: int, end: int) -> tuple[int, int]:
-    """Convert a 1-based closed interval (GFF, GTF, locus strings) to 0-based half-open."""
+    """Convert a 1-based closed interval (GFF, GTF, locus strings) to 0-based half-open.
+
+    Examples
+    --------
+    >>> from_one_based(1, 10)
+    (0, 10)
+    """
     return start - 1, end
 
 
 def to_one_based(start: int, end: int) -> tuple[int, int]:
-    """Convert a 0-based half-open interval to 1-based closed (locus strings, GFF)."""
+    """Convert a 0-based half-open interval to 1-based closed (locus strings, GFF).
+
+    Examples
+    --------
+    >>> to_one_based(0, 10)
+    (1, 10)
+    """
     return start + 1, end
 
 
 def parse_locus(text: str) -> tuple[str, int | None, int | None]:
     """Read ``chrom`` or ``chrom:start-end`` written 0-based half-open.
 
-    Commas in numbers are allowed.
+    Commas in numbers are allowed.  The contig's name may hold a colon when a span follows.
+
+    Returns
+    -------
+    tuple
+        Contig, start and end; the last two are None for a whole contig.
+
+    Raises
+    ------
+    GeometryError
+        When the text is neither.
 
     Examples
     --------
@@ -229,7 +294,7 @@ def parse_locus(text: str) -> tuple[str, int | None, int | None]:
     if not colon:
         return text, None, None
     left, dash, right = span.replace(",", "").replace("_", "").partition("-")
-    if not (dash and left.isdigit() and right.isdigit() and chrom):
+    if not (dash and chrom and re.fullmatch(r"[0-9]+", left) and re.fullmatch(r"[0-9]+", right)):
         raise GeometryError(
             f"cannot read the region {text!r}", expected="CHROM or CHROM:START-END (0-based)"
         )
@@ -239,13 +304,30 @@ def parse_locus(text: str) -> tuple[str, int | None, int | None]:
 
 
 def format_locus(interval: Interval) -> str:
-    """Write the locus as genome browsers read it: 1-based, closed, no commas."""
+    """Write the locus as genome browsers read it: 1-based, closed, no commas.
+
+    Examples
+    --------
+    >>> format_locus(Interval("II", 0, 100))
+    'II:1-100'
+    """
     start, end = to_one_based(max(0, interval.start), interval.end)
     return f"{interval.chrom}:{start}-{end}"
 
 
 def tss_of(start: int, end: int, strand: str) -> int:
-    """Transcription start site of a feature: ``start`` on +, ``end - 1`` on - (0-based)."""
+    """Transcription start site of a feature: ``start`` on +, ``end - 1`` on - (0-based).
+
+    Raises
+    ------
+    GeometryError
+        Without a strand.
+
+    Examples
+    --------
+    >>> tss_of(100, 200, "+"), tss_of(100, 200, "-")
+    (100, 199)
+    """
     if strand == "+":
         return start
     if strand == "-":
@@ -253,8 +335,10 @@ def tss_of(start: int, end: int, strand: str) -> int:
     raise GeometryError(f"strand {strand!r} has no start site", expected="'+' or '-'")
 
 
-def merge(intervals: list[Interval]) -> list[Interval]:
+def merge(intervals: Iterable[Interval]) -> list[Interval]:
     """Join intervals that overlap or touch; sorted by contig name and start.
+
+    Names and strands are dropped.
 
     Examples
     --------
@@ -272,8 +356,10 @@ Interval(chrom='b', start=0, end=1, name='.', strand='.')]
     return joined
 
 
-def subtract(interval: Interval, taken: list[Interval]) -> list[Interval]:
-    """What is left of `interval` outside the intervals in `taken`.
+def subtract(interval: Interval, taken: Iterable[Interval]) -> list[Interval]:
+    """What is left of `interval` outside the intervals in `taken`, in order; maybe nothing.
+
+    Names and strands are dropped.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """The one way files are written: a temporary name beside the target, fsync, rename.
 
-A crash or Ctrl-C never leaves a half-written file or folder under its final name.
+A crash or Ctrl-C never leaves a half-written file or folder under its final name.  (A killed
+process can leave its temporary, a hidden name that holds ``.partial``; it may be deleted.)
 """
 
 from __future__ import annotations
@@ -18,13 +19,36 @@ from ft_s2a.errors import FtS2aError, OutputExistsError
 def refuse_existing(path: str | Path, *, overwrite: bool) -> Path:
     """Check an output before any work is done.
 
+    Parameters
+    ----------
+    path : str or Path
+        File or folder that is to be written.
+    overwrite : bool
+        Allow that it exists.
+
+    Returns
+    -------
+    Path
+        The same path.
+
     Raises
     ------
     OutputExistsError
         When the path exists and `overwrite` is false (an empty folder does not count).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> refuse_existing(folder / "new.txt", overwrite=False).name
+    'new.txt'
+    >>> _ = (folder / "old.txt").write_text("kept")
+    >>> refuse_existing(folder / "old.txt", overwrite=False)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ft_s2a.errors.OutputExistsError: ...old.txt: the output exists already; choose another ...
     """
     target = Path(path)
-    if not target.exists() or overwrite:
+    if overwrite or not target.exists():
         return target
     if target.is_dir() and not any(target.iterdir()):
         return target
@@ -39,6 +63,27 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
 
     The block may create a file or a folder under the temporary path.  When the block raises
     (KeyboardInterrupt included) what it wrote is removed and the old target is untouched.
+    Folders above `path` are made; a link is followed, so that what it points to is replaced.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final place.
+    overwrite : bool
+        Replace what is there.
+
+    Yields
+    ------
+    Path
+        A hidden name in the same folder, with the same suffix.
+
+    Raises
+    ------
+    OutputExistsError
+        When the path exists and `overwrite` is false.
+    FtS2aError
+        When its folder cannot be made or written to, when a file would replace a folder, or
+        when the folder that one works in (or one's home) would be replaced.
 
     Examples
     --------
@@ -49,21 +94,30 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     >>> (folder / "a.txt").read_text()
     'done'
     """
-    target = refuse_existing(path, overwrite=overwrite)
+    # Real, since "." has no name to put a temporary beside, and the block may change folder.
+    target = Path(os.path.realpath(refuse_existing(path, overwrite=overwrite)))
+    _refuse_home(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FtS2aError(
             f"the output folder cannot be made ({error.strerror})", where=target.parent
         ) from error
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise FtS2aError(
+            "the output folder is not writable",
+            where=target.parent,
+            remedy="choose another place, or change its permissions",
+        )
     # The suffix stays, since some writers choose the format by it.
     temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.partial{target.suffix}")
     try:
         yield temporary
         if not temporary.exists():
             raise FileNotFoundError(f"nothing was written to {temporary}")
-        if temporary.is_file():
-            _fsync(temporary)
+        if target.is_dir() and not temporary.is_dir():
+            raise FtS2aError("is a folder", where=target, expected="the name of a file to write")
+        _flush(temporary)
         _replace(temporary, target)
         _fsync(target.parent)
     finally:
@@ -84,6 +138,28 @@ def write_bytes(path: str | Path, content: bytes, *, overwrite: bool = False) ->
     return Path(path)
 
 
+def _refuse_home(target: Path) -> None:
+    # Overwriting replaces the whole folder: never one that holds more than an output.
+    for kept, name in ((Path.cwd(), "the folder you are in"), (Path.home(), "your home")):
+        if kept.resolve().is_relative_to(target):
+            raise FtS2aError(
+                f"the output would replace {name}", where=target, remedy="name a new folder in it"
+            )
+
+
+def _flush(path: Path) -> None:
+    """Bring a file, or each file of a folder, onto the disk before it gets its final name."""
+    if path.is_file():
+        _fsync(path)
+        return
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = Path(folder, name)
+            if file.is_file():
+                _fsync(file)
+        _fsync(Path(folder))
+
+
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -95,8 +171,8 @@ def _fsync(path: Path) -> None:
 
 
 def _replace(source: Path, target: Path) -> None:
-    if target.is_dir():
-        # A folder cannot be renamed over another that holds files: move the old one aside first.
+    if target.exists() and (target.is_dir() or source.is_dir()):
+        # A folder cannot be renamed over one that holds files: move the old one aside first.
         old = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
         os.rename(target, old)
         try:

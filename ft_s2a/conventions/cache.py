@@ -7,10 +7,16 @@ from pathlib import Path
 
 
 def cache_dir() -> Path:
-    """Folder of downloads: ``FT_S2A_CACHE``, or pooch's folder for this system."""
+    """Folder of downloads and indices: ``FT_S2A_CACHE``, or pooch's folder for this system.
+
+    Returns
+    -------
+    Path
+        An absolute path; the folder need not exist yet.
+    """
     named = os.environ.get("FT_S2A_CACHE")
     if named:
-        return Path(named).expanduser()
+        return Path(named).expanduser().absolute()
     import pooch
 
     return Path(str(pooch.os_cache("ft_s2a")))

@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders."""
+"""SHA-256 of files and of JSON values."""
 
 from __future__ import annotations
 

@@ -12,6 +12,9 @@ def attach(
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make ``__getattr__``, ``__dir__`` and ``__all__`` for a package.
 
+    A public name must differ from the submodule that defines it: once imported, the submodule is
+    an attribute of the package and would hide the function of the same name.
+
     Parameters
     ----------
     package : str
@@ -21,6 +24,16 @@ def attach(
     subpackages : sequence of str
         Submodules reachable as attributes.
 
+    Returns
+    -------
+    tuple
+        The two functions and the list, to be bound at the top of the package's ``__init__``.
+
+    Raises
+    ------
+    ValueError
+        When a name is also a submodule that it needs.
+
     Examples
     --------
     >>> getattr_, dir_, all_ = attach("ft_s2a.genome", {"Genome": "fasta"})
@@ -28,6 +41,9 @@ def attach(
     ['Genome']
     """
     public = sorted({*names, *subpackages})
+    modules = {module.partition(".")[0] for module in names.values()} | set(subpackages)
+    if hidden := sorted(set(names) & modules):
+        raise ValueError(f"{package}: {hidden} would name both a submodule and something in it")
 
     def __getattr__(name: str) -> Any:
         if name in names:

@@ -5,10 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from typing import TextIO
+
+
+class _CurrentStderr(logging.StreamHandler[TextIO]):
+    """Write to whatever ``sys.stderr`` is now: a progress bar or a test may have replaced it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]  # a plain attribute in the base class
+        return sys.stderr
 
 
 def configure(*, verbose: bool = False, quiet: bool = False) -> None:
-    """Send the package's log to stderr, one line a message.
+    """Send the package's log to stderr, one line a message; may be called again.
 
     Parameters
     ----------
@@ -18,8 +30,8 @@ def configure(*, verbose: bool = False, quiet: bool = False) -> None:
     level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
     logger = logging.getLogger("ft_s2a")
     logger.setLevel(level)
-    if not logger.handlers:
-        handler = logging.StreamHandler(sys.stderr)
+    if not any(isinstance(handler, _CurrentStderr) for handler in logger.handlers):
+        handler = _CurrentStderr()
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
     logger.propagate = False

@@ -42,11 +42,22 @@ def bar(description: str, total: float | None, *, unit: str = "", done: float = 
         Unit shown behind the count.
     done : float
         Work done before (a resumed run).
+
+    Yields
+    ------
+    Bar
+        To be advanced; inert without a terminal, or while another bar is shown.
+
+    Examples
+    --------
+    >>> with bar("reading", 2, unit="windows") as shown:
+    ...     shown.advance(note="r 0.71")
     """
     if not sys.stderr.isatty():
         yield Bar(None, 0)
         return
     from rich.console import Console
+    from rich.errors import LiveError
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -68,15 +79,38 @@ def bar(description: str, total: float | None, *, unit: str = "", done: float = 
         console=Console(stderr=True),
         transient=False,
     )
-    with progress:
-        task = progress.add_task(description, total=total, completed=int(done), note="")
+    task = progress.add_task(description, total=total, completed=int(done), note="")
+    try:
+        progress.start()
+    except LiveError:  # older rich shows one bar at a time: the outer one stays
+        yield Bar(None, 0)
+        return
+    try:
         yield Bar(progress, task)
+    finally:
+        progress.stop()
 
 
 def track(
     items: Iterable[T], description: str, *, total: int | None = None, unit: str = ""
 ) -> Iterator[T]:
     """Iterate with a bar on stderr.
+
+    Parameters
+    ----------
+    items : iterable
+        What is gone through.
+    description : str
+        What is being done.
+    total : int, optional
+        Number of items, where `items` has no length.
+    unit : str
+        Unit shown behind the count.
+
+    Yields
+    ------
+    object
+        The items.
 
     Examples
     --------
