@@ -6,7 +6,7 @@ Sources: Basenji2 is Kelley 2020 (doi 10.1371/journal.pcbi.1008050), calico/base
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -44,6 +44,8 @@ class Basenji2Config(_Frozen):
         Extra GELU at the residual connection (only with ``conv_norm_gelu``).
     gelu : {'sigmoid', 'tanh', 'erf'}
         ``x * sigmoid(1.702 x)`` (2020 release), the tanh form, or the exact one.
+    heads : tuple of HeadConfig
+        May be empty in a recipe: training takes them from the track tables.
 
     Examples
     --------
@@ -74,7 +76,7 @@ class Basenji2Config(_Frozen):
     norm_momentum: float = Field(
         default=0.1, gt=0, le=1, description="PyTorch's sense: weight of the new batch."
     )
-    heads: tuple[HeadConfig, ...] = Field(min_length=1)
+    heads: tuple[HeadConfig, ...] = ()
 
     @model_validator(mode="after")
     def _check(self) -> Basenji2Config:
@@ -101,6 +103,10 @@ class Basenji2Config(_Frozen):
     def geometry(self) -> Geometry:
         """Input length, bin size and crop."""
         return Geometry(self.input_length, self.bin_size, self.crop_bins)
+
+    def with_heads(self, heads: Sequence[HeadConfig]) -> Basenji2Config:
+        """Return the same network with other heads."""
+        return Basenji2Config.model_validate({**self.model_dump(), "heads": tuple(heads)})
 
     def tracks_of(self, head: str) -> int:
         """Return the number of tracks of a head."""

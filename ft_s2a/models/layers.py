@@ -36,6 +36,18 @@ class Gelu(nn.Module):
         return self.form
 
 
+def one_hot(codes: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Turn uint8 codes [B, L] into one-hot rows [B, L, 4] on the codes' device; N is all zero.
+
+    Examples
+    --------
+    >>> one_hot(torch.tensor([[0, 4]], dtype=torch.uint8)).tolist()
+    [[[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]
+    """
+    letters = torch.arange(4, dtype=codes.dtype, device=codes.device)
+    return (codes.unsqueeze(-1) == letters).to(dtype)
+
+
 def convolution(
     inputs: int, outputs: int, kernel: int, *, dilation: int = 1, bias: bool
 ) -> nn.Conv1d:

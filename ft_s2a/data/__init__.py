@@ -1,0 +1,17 @@
+"""Raw inputs to a training set: windows, targets, splits, augmentation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ft_s2a.conventions.lazy import attach
+
+if TYPE_CHECKING:
+    from ft_s2a.data.bigwigs import from_bigwigs as from_bigwigs
+    from ft_s2a.data.dataset import TrackDataset as TrackDataset
+    from ft_s2a.data.splits import parse_splits as parse_splits
+
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {"TrackDataset": "dataset", "from_bigwigs": "bigwigs", "parse_splits": "splits"},
+)

@@ -1,0 +1,305 @@
+"""The training loop: forward, loss, clip, step, average, validate, save.
+
+Built on Lightning Fabric, so that devices, precision and ``torch.distributed`` launchers
+(torchrun, SLURM, LSF) are Lightning's, while each step stays a pure function of (seed, step).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ft_s2a.conventions import progress as shown
+from ft_s2a.data.dataset import TrackDataset
+from ft_s2a.data.randomness import draw_seed
+from ft_s2a.errors import DataError
+from ft_s2a.models.basenji2 import Basenji2
+from ft_s2a.models.layers import one_hot
+from ft_s2a.training import items
+from ft_s2a.training.ema import Ema
+from ft_s2a.training.losses import poisson
+from ft_s2a.training.optimizers import (
+    clip_gradients,
+    learning_rate,
+    make_optimizer,
+    set_learning_rate,
+)
+from ft_s2a.training.recipe import Recipe
+from ft_s2a.training.state import STATE_NAME, Progress, load_state, save_state
+from ft_s2a.training.validation import Scores, validate
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Why the loop ended: ``finished``, ``patience``, ``time`` or ``interrupted``."""
+
+    reason: str
+    progress: Progress
+
+
+class TrainingLoop:
+    """One run: network, data and recipe brought together.
+
+    Parameters
+    ----------
+    fabric : Fabric
+        Launched.
+    network : Basenji2
+        Fresh weights.
+    data : TrackDataset
+        With a train and a valid split.
+    recipe : Recipe
+    folder : Path
+        The resume state is kept here.
+    key : str
+        Hash of recipe and data set, to refuse the state of another run.
+    workers : int
+        Processes that read examples; the result does not depend on it.
+    save_best : callable
+        Called with the (averaged) network whenever validation improves.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: Basenji2,
+        data: TrackDataset,
+        recipe: Recipe,
+        *,
+        folder: Path,
+        key: str,
+        workers: int,
+        save_best: Callable[[Basenji2], None],
+    ) -> None:
+        self._fabric = fabric
+        self._recipe = recipe
+        self._data = data
+        self._state_file = folder / STATE_NAME
+        self._key = key
+        self._workers = workers
+        self._save_best = save_best
+        self._head = head_of_data(data)
+        self._raw = network.to(fabric.device)
+        self._average = Ema(self._raw, recipe.ema_decay) if recipe.ema_decay else None
+        self._optimizer: Any
+        self._network, self._optimizer = fabric.setup(
+            self._raw, make_optimizer(self._raw, recipe.optimizer)
+        )
+        self._weights = track_weights(data, recipe).to(fabric.device)
+        self._validation = self._loader(items.EvaluationItems(data, "valid"))
+        self._progress = Progress()
+
+    def resume(self) -> int:
+        """Restore the state that an interrupted run left; returns the step reached."""
+        self._progress, parts = load_state(self._state_file, key=self._key)
+        self._raw.load_state_dict(parts["network"])
+        self._optimizer.load_state_dict(parts["optimizer"])
+        if self._average is not None:
+            self._average.load_state_dict(parts["average"])
+        return self._progress.step
+
+    def run(self, *, max_minutes: float | None = None) -> Outcome:
+        """Train until the recipe's end, the patience, the time or Ctrl-C (state is kept)."""
+        recipe, progress = self._recipe, self._progress
+        clock = time.monotonic() - progress.seconds
+        deadline = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
+        self._network.train()
+        batches = self._batches()
+        with (
+            stop_signal() as stopped,
+            shown.bar("training", recipe.steps, unit="steps", done=progress.step) as bar,
+        ):
+            while progress.step < recipe.steps:
+                loss = self._step(batches)
+                progress.loss_sum += loss
+                progress.loss_steps += 1
+                progress.step += 1
+                progress.seconds = time.monotonic() - clock
+                last = progress.step == recipe.steps
+                if last or progress.step % recipe.validation.every_steps == 0:
+                    self._validate(save=True)
+                    patience = recipe.validation.patience
+                    if patience is not None and progress.unimproved > patience and not last:
+                        return Outcome("patience", progress)
+                bar.advance(note=self._note(loss))
+                if stopped.is_set() and not last:
+                    self._save()
+                    return Outcome("interrupted", progress)
+                if time.monotonic() > deadline and not last:
+                    self._validate(save=True)
+                    return Outcome("time", progress)
+        return Outcome("finished", progress)
+
+    def _step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
+        """One optimizer step; dropout depends on (seed, step, rank) alone."""
+        recipe, step, fabric = self._recipe, self._progress.step, self._fabric
+        torch.manual_seed(draw_seed(recipe.seed, "dropout", step, fabric.global_rank))
+        set_learning_rate(self._optimizer, learning_rate(recipe.optimizer, step, recipe.steps))
+        self._optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for part in range(recipe.accumulate):
+            codes, targets = next(batches)
+            codes, targets = codes.to(fabric.device), targets.to(fabric.device)
+            joined = part == recipe.accumulate - 1
+            with fabric.no_backward_sync(self._network, enabled=not joined):
+                predicted = self._network(one_hot(codes), self._head)
+                loss = poisson(predicted, targets, self._weights) / recipe.accumulate
+                fabric.backward(loss)
+            total += float(loss.detach())
+        if not math.isfinite(total):
+            raise DataError(
+                f"the loss is {total} at step {step}",
+                remedy="lower the learning rate, clip gradients, or look at the targets' maxima "
+                "with 'ft-s2a data show'",
+            )
+        clip_gradients(self._raw, recipe.clipping)
+        self._optimizer.step()
+        if self._average is not None:
+            self._average.update(self._raw)
+        return total
+
+    def _validate(self, *, save: bool) -> Scores:
+        progress, recipe = self._progress, self._recipe
+        network = self._raw if self._average is None else self._average.network
+        scores = validate(
+            network,
+            self._validation,
+            self._head,
+            transform=recipe.validation.transform,
+            device=self._fabric.device,
+            autocast=self._fabric.autocast,
+        )
+        progress.rows.append(
+            {
+                "step": progress.step,
+                "lr": learning_rate(recipe.optimizer, progress.step - 1, recipe.steps),
+                "train_loss": progress.loss_sum / max(1, progress.loss_steps),
+                "valid_loss": scores.loss,
+                "pearson": scores.mean_pearson,
+                **{
+                    f"pearson.{name}": float(r)
+                    for name, r in zip(self._data.tracks.names, scores.pearson, strict=True)
+                },
+            }
+        )
+        progress.loss_sum, progress.loss_steps = 0.0, 0
+        if scores.mean_pearson > progress.best:
+            progress.best, progress.best_step = scores.mean_pearson, progress.step
+            progress.unimproved = 0
+            if self._fabric.is_global_zero:
+                self._save_best(network)  # type: ignore[arg-type]
+        else:
+            progress.unimproved += 1
+        if save:
+            self._save()
+        return scores
+
+    def _save(self) -> None:
+        if self._fabric.is_global_zero:
+            parts = {
+                "network": self._raw.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+            }
+            if self._average is not None:
+                parts["average"] = self._average.state_dict()
+            save_state(self._state_file, key=self._key, progress=self._progress, parts=parts)
+        self._fabric.barrier()
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        recipe, fabric = self._recipe, self._fabric
+        sampler = items.StepSampler(
+            self._data.indices("train"),
+            batch_size=recipe.batch_size,
+            steps=recipe.steps * recipe.accumulate,
+            first_step=self._progress.step * recipe.accumulate,
+            seed=recipe.seed,
+            rank=fabric.global_rank,
+            ranks=fabric.world_size,
+        )
+        examples = items.TrainingItems(self._data, recipe.augmentation, recipe.seed)
+        return iter(self._loader(examples, batch_sampler=sampler))
+
+    def _loader(self, examples: Any, **options: Any) -> DataLoader[Any]:
+        if "batch_sampler" not in options:
+            options["batch_size"] = self._recipe.batch_size
+        return DataLoader(
+            examples,
+            num_workers=self._workers,
+            collate_fn=items.collate,
+            pin_memory=self._fabric.device.type == "cuda",
+            persistent_workers=False,
+            **options,
+        )
+
+    def _note(self, loss: float) -> str:
+        rows = self._progress.rows
+        r = f"  r {rows[-1]['pearson']:.3f}" if rows else ""
+        return f"loss {loss:.3f}{r}"
+
+
+def head_of_data(data: TrackDataset) -> str:
+    """Return the head that a data set trains: its tracks must name one."""
+    heads = data.tracks.heads
+    if len(heads) != 1:
+        raise DataError(
+            f"the tracks name {len(heads)} heads ({', '.join(heads)})",
+            where=data.path,
+            expected="one head per data set",
+        )
+    return heads[0]
+
+
+def track_weights(data: TrackDataset, recipe: Recipe) -> Tensor:
+    """Loss weights, mean 1: all equal, or 1 / null Poisson deviance of the training bins."""
+    if recipe.track_weights == "none":
+        return torch.ones(len(data.tracks))
+    deviances = [s.null_deviance for s in data.header.statistics]
+    for track, deviance in zip(data.tracks, deviances, strict=True):
+        if not deviance > 0:
+            raise DataError(
+                f"track {track.name!r} is constant over the training bins",
+                where=data.path,
+                remedy="leave it out, or use track_weights: none",
+            )
+    weights = 1.0 / torch.tensor(deviances, dtype=torch.float64)
+    return (weights / weights.mean()).float()
+
+
+@contextmanager
+def stop_signal() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into an event, so that a step is never cut in two.
+
+    A second Ctrl-C interrupts at once.
+    """
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+
+    def ask(number: int, frame: object) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        _log.warning("stopping after this step (again Ctrl-C: at once)")
+        stopped.set()
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,136 @@
+"""Recipes: everything that decides a training run, as validated YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ft_s2a.errors import ConfigError, FormatError, GeometryError, near_miss
+from ft_s2a.models.config import ModelConfig, describe
+
+_SHIPPED = Path(__file__).parent / "recipes"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Optimizer(_Frozen):
+    """Optimizer and its schedule: linear warm-up, then constant or cosine to zero.
+
+    ``weight_decay`` acts on matrices and kernels, not on biases and norms.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    momentum: float = Field(default=0.99, ge=0, lt=1, description="SGD only.")
+    warmup_steps: int = Field(default=0, ge=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+
+
+class Clipping(_Frozen):
+    """Gradient clipping by the global norm, or of each variable by itself (Keras ``clipnorm``)."""
+
+    kind: Literal["none", "global", "per_variable"] = "none"
+    norm: float = Field(default=1.0, gt=0)
+
+
+class Augmentation(_Frozen):
+    """Augmentation of training examples; drawn per example.
+
+    ``reverse_complement`` is a probability; ``shift`` the largest shift in bp to either side
+    (targets stay); ``random_start`` draws the first bin when windows are longer than the output.
+    """
+
+    reverse_complement: float = Field(default=0.5, ge=0, le=1)
+    shift: int = Field(default=0, ge=0)
+    random_start: bool = True
+
+
+class Validation(_Frozen):
+    """When to validate and when to stop.
+
+    The score is the mean over tracks of Pearson's r over all validation bins, target units,
+    without averaging over strands.  ``patience`` counts validations without a better score.
+    """
+
+    every_steps: int = Field(ge=1)
+    patience: int | None = Field(default=None, ge=1)
+    transform: Literal["target", "log1p"] = "target"
+
+
+class Recipe(_Frozen):
+    """A training run.
+
+    Examples
+    --------
+    >>> recipe = load_recipe("yeast-basenji2")
+    >>> recipe.model.geometry.output_bins
+    112
+    """
+
+    schema_version: Literal[1] = 1
+    summary: str = ""
+    model: ModelConfig
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    accumulate: int = Field(default=1, ge=1, description="Batches per optimizer step.")
+    seed: int = Field(default=1, ge=0)
+    optimizer: Optimizer
+    clipping: Clipping = Clipping()
+    augmentation: Augmentation = Augmentation()
+    track_weights: Literal["none", "null_deviance"] = "none"
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    validation: Validation
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
+
+
+def load_recipe(name_or_path: str | Path) -> Recipe:
+    """Read a recipe: a shipped one by name, or a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file and the field that is wrong.
+    """
+    text = str(name_or_path)
+    path = Path(text)
+    if path.suffix not in (".yaml", ".yml"):
+        path = _SHIPPED / f"{text}.yaml"
+        if not path.exists():
+            raise ConfigError(f"no recipe {text!r}", remedy=near_miss(text, recipe_names()))
+    elif not path.exists():
+        raise ConfigError("no such recipe", where=path, remedy="check the path")
+    return parse_recipe(path.read_text(encoding="utf-8"), where=str(path))
+
+
+def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:
+    """Validate a recipe's YAML text."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise FormatError(f"is not valid YAML ({' '.join(str(error).split())})", where=where) from (
+            error
+        )
+    if not isinstance(document, dict):
+        raise FormatError("is not a mapping", where=where, expected="a recipe")
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(describe(error), where=where) from error
+    except GeometryError as error:
+        raise ConfigError(error.what, where=where, remedy=error.remedy) from error
+
+
+def recipe_to_yaml(recipe: Recipe) -> str:
+    """Write a recipe with every field, defaults included."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
