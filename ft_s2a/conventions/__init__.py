@@ -1,1 +1,1 @@
-"""Conventions shared by every layer: progress, atomic writing, logging, lazy imports."""
+"""Conventions shared by every layer: progress, atomic writing, logging, text, lazy imports."""

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ft_s2a.errors import ContigError, FormatError, near_miss, require_file
+from ft_s2a.conventions.text import text_lines
+from ft_s2a.errors import ContigError, FormatError, near_miss
 
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
+_NUMERAL = re.compile(r"(?=.)(XL|L?X{0,3})(IX|IV|V?I{0,3})")  # 1-89
 
 
 def read_sizes(path: str | Path) -> dict[str, int]:
-    """Read a chrom.sizes or .fai file: name and length, tab separated, in file order."""
-    found = require_file(path, "chromosome sizes file")
+    r"""Read a chrom.sizes or .fai file: name and length, tab separated, in file order.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; further columns are ignored.
+
+    Returns
+    -------
+    dict of str to int
+        Contig lengths in bp.
+
+    Raises
+    ------
+    FormatError
+        Naming the row: no length, or a contig that occurs twice.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "chrom.sizes"
+    >>> _ = path.write_text("II\t813184\nIV\t1531933\n")
+    >>> read_sizes(path)
+    {'II': 813184, 'IV': 1531933}
+    """
     sizes: dict[str, int] = {}
-    for number, line in enumerate(found.read_text().splitlines(), start=1):
+    for number, line in text_lines(path, "chromosome sizes file"):
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split("\t") if "\t" in line else line.split()
-        if len(fields) < 2 or not fields[1].strip().isdigit():
+        length = fields[1].strip() if len(fields) > 1 else ""
+        if not re.fullmatch(r"[0-9]+", length) or int(length) < 1:
             raise FormatError(
                 f"row {number} is {line[:60]!r}",
-                where=found,
+                where=path,
                 expected="a contig name and its length, tab separated",
             )
-        sizes[fields[0]] = int(fields[1])
+        if fields[0] in sizes:
+            raise FormatError(f"row {number}: contig {fields[0]!r} occurs twice", where=path)
+        sizes[fields[0]] = int(length)
     if not sizes:
-        raise FormatError("holds no contig", where=found, expected="name and length per row")
+        raise FormatError("holds no contig", where=path, expected="name and length per row")
     return sizes
 
 
@@ -43,6 +72,25 @@ def check_contig(name: str, sizes: Mapping[str, int], *, where: str | Path, of: 
         The file (and row) that names the contig.
     of : str
         The reference file, for the message.
+
+    Returns
+    -------
+    int
+        Length in bp.
+
+    Raises
+    ------
+    ContigError
+        With the name that the reference file uses for it, or the nearest ones.
+
+    Examples
+    --------
+    >>> check_contig("II", {"II": 813184}, where="a.bed", of="the FASTA")
+    813184
+    >>> check_contig("chrII", {"II": 813184}, where="a.bed", of="the FASTA")
+    Traceback (most recent call last):
+    ft_s2a.errors.ContigError: a.bed: contig 'chrII' is not in the FASTA, which calls it 'II'; \
+rename the contigs of one file ('chrII' to 'II', and so on)
     """
     if name in sizes:
         return sizes[name]
@@ -83,13 +131,21 @@ def check_sizes(
     ------
     ContigError
         Names the first contig that differs.
+
+    Examples
+    --------
+    >>> check_sizes({"I": 10}, {"I": 10, "II": 20}, where="a.bw", of="the FASTA")
+    >>> check_sizes({"I": 11}, {"I": 10}, where="a.bw", of="the FASTA")
+    Traceback (most recent call last):
+    ft_s2a.errors.ContigError: a.bw: contig 'I' is 11 bp long, but 10 bp in the FASTA; the files \
+belong to different assemblies: use files of one assembly
     """
     if contigs is None:
-        shared = [name for name in reference if name in sizes]
-        if not shared:
-            first = next(iter(reference))
-            check_contig(first, sizes, where=of, of=str(where))
-        contigs = shared
+        contigs = [name for name in reference if name in sizes]
+        if not contigs:
+            for name in sizes:
+                check_contig(name, reference, where=where, of=of)
+            raise ContigError("holds no contig", where=where, expected=f"contigs of {of}")
     for name in contigs:
         expected = check_contig(name, reference, where=where, of=of)
         found = check_contig(name, sizes, where=of, of=str(where))
@@ -104,6 +160,18 @@ def check_sizes(
 def same_contig(name: str, names: Iterable[str]) -> str | None:
     """Find the contig that is the same under another naming (chrII, II, chr2, 2; chrM, MT).
 
+    Parameters
+    ----------
+    name : str
+        A contig.
+    names : iterable of str
+        Contigs of the other file.
+
+    Returns
+    -------
+    str or None
+        The first other name that means the same.
+
     Examples
     --------
     >>> same_contig("chrII", ["I", "II"])
@@ -116,14 +184,13 @@ def same_contig(name: str, names: Iterable[str]) -> str | None:
 
 
 def _canonical(name: str) -> str:
-    bare = name[3:] if name.lower().startswith("chr") else name
-    bare = bare.upper()
-    if bare in ("M", "MT", "MITO"):
+    bare = name.upper().removeprefix("CHR").lstrip("_")
+    if bare in ("M", "MT", "MITO", "MTDNA"):
         return "M"
     # X stays the sex chromosome's letter; II, IV, XVI are yeast's numerals.
-    if bare != "X" and bare and all(letter in _ROMAN for letter in bare):
+    if bare != "X" and _NUMERAL.fullmatch(bare):
         return str(_from_roman(bare))
-    return bare
+    return bare.lstrip("0") or bare
 
 
 def _from_roman(text: str) -> int:

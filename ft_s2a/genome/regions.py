@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from ft_s2a.errors import ContigError, FormatError, require_file
+from ft_s2a.conventions.text import text_lines
+from ft_s2a.errors import ContigError, FormatError
 from ft_s2a.genome.contigs import check_contig
 from ft_s2a.geometry import Interval, parse_locus
 
 
 def open_text(path: str | Path) -> list[str]:
-    """Lines of a text file, unpacked when its name ends in .gz."""
-    found = require_file(path)
-    try:
-        raw = gzip.decompress(found.read_bytes()) if found.suffix == ".gz" else found.read_bytes()
-        return raw.decode("utf-8").splitlines()
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, IsADirectoryError) as error:
-        raise FormatError(f"cannot be read as text ({error})", where=found) from error
+    """Lines of a text file, plain or gzip; see :func:`ft_s2a.conventions.text.text_lines`."""
+    return [line for _, line in text_lines(path)]
 
 
 def read_bed(
     path: str | Path, sizes: Mapping[str, int] | None = None, *, of: str = "the genome"
 ) -> list[Interval]:
-    """Read a BED file of three or more columns; comments and browser lines are skipped.
+    r"""Read a BED file of three or more columns; comments and browser lines are skipped.
 
     Parameters
     ----------
     path : str or Path
-        BED, tab or blank separated, optionally ``.gz``.
+        BED, tab or blank separated, plain or gzip.
     sizes : mapping of str to int, optional
         Contig lengths to check against: unknown contigs and ends past a contig are errors.
     of : str
@@ -44,13 +40,46 @@ def read_bed(
     ------
     FormatError, ContigError
         Naming file and row.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.bed"
+    >>> _ = path.write_text("II\t100\t200\tYBL001C\t0\t-\n")
+    >>> read_bed(path)
+    [Interval(chrom='II', start=100, end=200, name='YBL001C', strand='-')]
     """
     intervals: list[Interval] = []
-    for number, line in enumerate(open_text(path), start=1):
-        if not line.strip() or line.startswith(("#", "track", "browser")):
+    for number, fields in bed_rows(path):
+        strand = fields[5] if len(fields) > 5 and fields[5] in ("+", "-") else "."
+        name = fields[3] if len(fields) > 3 and fields[3] else "."
+        interval = Interval(fields[0], int(fields[1]), int(fields[2]), name, strand)
+        if sizes is not None:
+            _check_inside(interval, sizes, where=f"{path}, row {number}", of=of)
+        intervals.append(interval)
+    if not intervals:
+        raise FormatError("holds no region", where=path, expected="at least one BED row")
+    return intervals
+
+
+def bed_rows(path: str | Path) -> Iterator[tuple[int, list[str]]]:
+    """Give the rows of a BED file as fields, after checking the first three.
+
+    Yields
+    ------
+    tuple of (int, list of str)
+        Row, counted from 1, and its fields; ``int(fields[1]) < int(fields[2])``.
+
+    Raises
+    ------
+    FormatError
+        Naming file and row.
+    """
+    for number, line in text_lines(path, "BED file"):
+        if not line.strip() or line.startswith("#") or re.match(r"(track|browser)(\s|$)", line):
             continue
-        fields = line.split("\t") if "\t" in line else line.split()
-        if len(fields) < 3 or not _integer(fields[1]) or not _integer(fields[2]):
+        fields = [f.strip() for f in line.split("\t")] if "\t" in line else line.split()
+        if len(fields) < 3 or not fields[0] or not (_integer(fields[1]) and _integer(fields[2])):
             raise FormatError(
                 f"row {number} is {line[:60]!r}",
                 where=path,
@@ -63,15 +92,7 @@ def read_bed(
                 where=path,
                 expected="0 <= start < end",
             )
-        strand = fields[5] if len(fields) > 5 and fields[5] in ("+", "-") else "."
-        name = fields[3] if len(fields) > 3 and fields[3] else "."
-        interval = Interval(fields[0], start, end, name, strand)
-        if sizes is not None:
-            _check_inside(interval, sizes, where=f"{path}, row {number}", of=of)
-        intervals.append(interval)
-    if not intervals:
-        raise FormatError("holds no region", where=path, expected="at least one BED row")
-    return intervals
+        yield number, fields
 
 
 def resolve_regions(
@@ -83,6 +104,27 @@ def resolve_regions(
     of: str = "the genome",
 ) -> list[Interval]:
     """Collect regions from a BED file, contig names and loci; all contigs when nothing is named.
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Contig lengths.
+    bed : str or Path, optional
+        BED file.
+    chroms, loci : sequence of str
+        Contigs and ``chrom:start-end`` (0-based half-open).
+    of : str
+        What `sizes` belongs to, for messages.
+
+    Returns
+    -------
+    list of Interval
+        Rows of the BED file first, in the order given.
+
+    Raises
+    ------
+    FormatError, ContigError, GeometryError
+        Naming the file and row, or the text.
 
     Examples
     --------
@@ -121,5 +163,4 @@ def _check_inside(
 
 
 def _integer(text: str) -> bool:
-    bare = text.strip()
-    return bare.removeprefix("-").isdigit()
+    return re.fullmatch(r"-?[0-9]+", text) is not None
