@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 # One file per group or command; each has register(app).
-_COMMANDS: tuple[str, ...] = ()
+_COMMANDS: tuple[str, ...] = ("browse", "evaluate", "data", "train", "predict")
 
 
 def _version(value: bool) -> None:

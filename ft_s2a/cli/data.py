@@ -1,0 +1,118 @@
+"""``ft-s2a data``: build and look at training sets."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft_s2a.cli.report import JsonOption, OverwriteOption, show
+
+_group = typer.Typer(
+    name="data", help="Build and look at training sets.", no_args_is_help=True,
+    rich_markup_mode=None,
+)  # fmt: skip
+
+
+class Starts(str, Enum):
+    """Where training windows start."""
+
+    regular = "regular"
+    random = "random"
+
+
+class Dtype(str, Enum):
+    """Type of stored targets."""
+
+    auto = "auto"
+    float16 = "float16"
+    float32 = "float32"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    app.add_typer(_group)
+
+
+@_group.command("from-bigwig")
+def from_bigwig(
+    fasta: Annotated[Path, typer.Option("--fasta", help="Genome: FASTA, plain, bgzip or gzip.")],
+    tracks: Annotated[Path, typer.Option("--tracks", help="Track table with a file per track.")],
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            help="NAME=REGION,... with train, valid and test; a region is a contig, "
+            "contig:start-end (0-based half-open), several joined by +, or 'rest'. "
+            "Or a BED file whose column 4 is the split.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Training set to make (.zarr).")],
+    bin_size: Annotated[int, typer.Option("--bin-size", help="Bases per bin.")] = 128,
+    input_length: Annotated[
+        int,
+        typer.Option("--input-length", help="Longest input (bp) that the splits are kept for."),
+    ] = 16_384,
+    crop_bins: Annotated[
+        int, typer.Option("--crop-bins", help="Bins between input and target at each side.")
+    ] = 8,
+    train_starts: Annotated[
+        Starts, typer.Option("--train-starts", help="Abutting or random training windows.")
+    ] = Starts.regular,
+    coverage: Annotated[
+        float, typer.Option("--coverage", help="Random windows: mean number over a base.")
+    ] = 10.0,
+    dtype: Annotated[
+        Dtype, typer.Option("--dtype", help="auto: float16, or float32 with RNA tracks.")
+    ] = Dtype.auto,
+    seed: Annotated[int, typer.Option("--seed", help="Of random starts.")] = 0,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build a training set from a genome and bigWigs.
+
+    Example: ft-s2a data from-bigwig --fasta yeast.fa --tracks tracks.tsv
+    --split test=II,valid=XVI:853000-948066,train=rest -o yeast.zarr
+    """
+    from ft_s2a.data import from_bigwigs
+
+    data = from_bigwigs(
+        fasta,
+        tracks,
+        output,
+        split=split,
+        bin_size=bin_size,
+        input_length=input_length,
+        crop_bins=crop_bins,
+        train_starts=train_starts.value,
+        coverage=coverage,
+        dtype=dtype.value,
+        seed=seed,
+        overwrite=overwrite,
+    )
+    from ft_s2a.data.summary import summarise_splits
+
+    show("ft_s2a.data", summarise_splits(data), files=[output], as_json=as_json)
+
+
+@_group.command("show")
+def show_data(
+    path: Annotated[Path, typer.Argument(help="Training set (.zarr).")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show windows per split, tracks with their statistics, and where the set came from.
+
+    Example: ft-s2a data show yeast.zarr
+    """
+    from ft_s2a.data.store import open_store
+    from ft_s2a.data.summary import describe_set, summarise_splits, summarise_tracks
+
+    header = open_store(path)[1]
+    if as_json:
+        show("ft_s2a.data.tracks", summarise_tracks(header), files=[path], as_json=True)
+        return
+    show("ft_s2a.data", describe_set(header), title=str(path))
+    show("ft_s2a.data", summarise_splits(path), title="\nsplits")
+    show("ft_s2a.data", summarise_tracks(header), title="\ntracks (target units, training bins)")

@@ -1,0 +1,107 @@
+"""``ft-s2a train`` and ``ft-s2a recipes``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ft_s2a.cli.report import JsonOption, OverwriteOption, show
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(train)
+    app.command()(recipes)
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (see 'recipes'), or a .yaml.")],
+    data: Annotated[Path, typer.Option("--data", help="Training set (.zarr).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to make.")],
+    fasta: Annotated[
+        Path | None, typer.Option("--fasta", help="Genome, when it is not where it was.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Optimizer steps, instead of the recipe's.")
+    ] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", help="Stop in good order after this time.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Reading processes (default: cores - 1).")
+    ] = None,
+    accelerator: Annotated[
+        str, typer.Option("--accelerator", help="auto, cpu, gpu, ... (Lightning's names).")
+    ] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted run.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network; the run folder gets weights, metrics, curves and the whole recipe.
+
+    Example: ft-s2a train yeast-basenji2 --data yeast.zarr -o runs/yeast
+    """
+    from ft_s2a.errors import FtS2aError
+    from ft_s2a.training import load_recipe
+    from ft_s2a.training import train as run
+
+    chosen = load_recipe(recipe)
+    changed = {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
+    for name, value in changed.items():
+        if value < (1 if name == "steps" else 0):
+            raise FtS2aError(f"--{name} is {value}", expected="a positive number")
+    outcome = run(
+        chosen.model_copy(update=changed),
+        data,
+        output,
+        fasta=fasta,
+        resume=resume,
+        overwrite=overwrite,
+        workers=workers,
+        accelerator=accelerator,
+        max_minutes=max_minutes,
+    )
+    rows = [
+        {"step": int(row["step"]), **{k: v for k, v in row.items() if k != "step"}}
+        for row in outcome.progress.rows
+    ]
+    if not as_json:
+        rows = [row for row in rows if row["step"] == outcome.progress.best_step]
+    title = f"{outcome.reason} at step {outcome.progress.step}; best by validation:"
+    show("ft_s2a.train", rows, files=[output], as_json=as_json, title=title)
+    if outcome.reason == "interrupted":
+        typer.echo(f"go on with: ft-s2a train ... -o {output} --resume", err=True)
+        raise typer.Exit(130)
+
+
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Print this recipe as YAML.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the recipes, or print one to start your own from.
+
+    Example: ft-s2a recipes yeast-basenji2 > mine.yaml
+    """
+    from ft_s2a.training.recipe import load_recipe, recipe_names, recipe_to_yaml
+
+    if name is not None:
+        typer.echo(recipe_to_yaml(load_recipe(name)), nl=False)
+        return
+    rows = []
+    for known in recipe_names():
+        recipe = load_recipe(known)
+        rows.append(
+            {
+                "recipe": known,
+                "input": recipe.model.input_length,
+                "bins": recipe.model.geometry.output_bins,
+                "steps": recipe.steps,
+                "summary": recipe.summary,
+            }
+        )
+    show("ft_s2a.recipes", rows, as_json=as_json)

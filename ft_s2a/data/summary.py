@@ -1,0 +1,85 @@
+"""Tables that describe a training set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ft_s2a.data.dataset import TrackDataset
+from ft_s2a.data.splits import SPLITS
+from ft_s2a.data.store import StoreHeader, open_store
+
+Rows = list[dict[str, Any]]
+
+
+def summarise_splits(data: TrackDataset | str | Path) -> Rows:
+    """Per split: intervals, their length in bp, windows, and the share of bases that windows cover."""
+    group, header = open_store(data.path if isinstance(data, TrackDataset) else data)
+    names = list(group.attrs["contigs_of_windows"])  # type: ignore[call-overload]
+    contig, start = np.asarray(group["window_contig"]), np.asarray(group["window_start"])
+    split = np.asarray(group["window_split"])
+    length = header.target_bins * header.bin_size
+    rows = []
+    for code, name in enumerate(SPLITS):
+        intervals = [(c, s, e) for c, s, e, n in header.splits if n == name]
+        chosen = np.flatnonzero(split == code)
+        if not intervals:
+            continue
+        bases = sum(e - s for _, s, e in intervals)
+        covered = 0
+        for chrom in dict.fromkeys(c for c, _, _ in intervals):
+            if chrom not in names:
+                continue
+            starts = np.sort(start[chosen[contig[chosen] == names.index(chrom)]])
+            ends = np.minimum(starts + length, header.contigs[chrom].length)
+            if len(starts):
+                gained = ends - np.maximum(starts, np.concatenate(([starts[0]], ends[:-1])))
+                covered += int(np.maximum(gained, 0).sum())
+        rows.append(
+            {
+                "split": name,
+                "intervals": len(intervals),
+                "bp": bases,
+                "windows": len(chosen),
+                "covered": round(covered / bases, 4),
+            }
+        )
+    return rows
+
+
+def summarise_tracks(header: StoreHeader) -> Rows:
+    """Per track: how it was brought into target units, and its training statistics."""
+    return [
+        {
+            "track": track.name,
+            "assay": track.assay,
+            "cell_type": track.cell_type,
+            "sum_stat": track.sum_stat,
+            "scale": track.scale,
+            "squash": track.squash,
+            "strand_pair": track.strand_pair,
+            "mean": statistics.mean,
+            "max": statistics.maximum,
+            "null_deviance": statistics.null_deviance,
+        }
+        for track, statistics in zip(header.table, header.statistics, strict=True)
+    ]
+
+
+def describe_set(header: StoreHeader) -> Rows:
+    """What the set is: geometry, type, genome, checksum, how it was made."""
+    facts = {
+        "bin size": f"{header.bin_size} bp",
+        "target": f"{header.target_bins} bins, {header.target_bins * header.bin_size:,} bp",
+        "longest input": f"{header.input_length:,} bp",
+        "targets": header.dtype,
+        "genome": header.fasta,
+        "contigs": ", ".join(f"{k} {v.length:,} bp" for k, v in list(header.contigs.items())[:6]),
+        "split": header.provenance.get("split", ""),
+        "training starts": header.provenance.get("train_starts", ""),
+        "made by": f"ft_s2a {header.provenance.get('ft_s2a', '?')}",
+        "checksum": header.checksum,
+    }
+    return [{"fact": key, "value": str(value)} for key, value in facts.items()]
