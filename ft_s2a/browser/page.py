@@ -172,8 +172,6 @@ def _browser_config(reference: Reference, view: Interval, placer: Placer) -> dic
 
 def _reference_config(reference: Reference, placer: Placer) -> dict[str, Any]:
     name = _ENDINGS.sub("", reference.name)
-        r"(\.(fa|fasta|fna|bw|bigwig|chrom\.sizes))?(\.gz)?$", "", reference.name, flags=re.I
-    )
     config: dict[str, Any] = {"id": name, "name": name}
     if reference.genome is None:
         rows = [f"{name}\t{length}" for name, length in reference.sizes.items()]
