@@ -87,14 +87,19 @@ def find_entry(name_or_path: str | Path) -> Entry:
         ...
     ft_s2a.errors.MissingFileError: no entry 'yeast/basenji3'
     """
+    return read_entry(find_folder(name_or_path))
+
+
+def find_folder(name_or_path: str | Path) -> Path:
+    """Find where an entry is, without reading it; see :func:`find_entry`."""
     text = str(name_or_path)
     if isinstance(name_or_path, str) and not text.startswith((".", "/", "~")):
         folder = entry_folders().get(text.rstrip("/"))
         if folder is not None:
-            return read_entry(folder)
+            return folder
     path = Path(text).expanduser()
     if path.exists():
-        return read_entry(path)
+        return path
     if text.startswith((".", "/", "~")):
         raise MissingFileError("no such entry folder", where=path, remedy="check the path")
     raise MissingFileError(f"no entry {text!r}", remedy=near_miss(text, entry_folders()))

@@ -1,0 +1,259 @@
+"""A run folder becomes an entry of the zoo."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ft_s2a.checkpoint import read_config
+from ft_s2a.conventions.atomic import atomic_path, refuse_existing, write_text
+from ft_s2a.conventions.hashing import sha256_file
+from ft_s2a.entries import Entry, Score, read_entry
+from ft_s2a.entries.schema import (
+    ENTRY_FILE,
+    Author,
+    Contig,
+    Example,
+    HashedFile,
+    Training,
+    Weights,
+    check_heads,
+    entry_yaml,
+)
+from ft_s2a.errors import FormatError, FtS2aError, MissingFileError, OutputExistsError, require_file
+from ft_s2a.tracks import read_tracks
+from ft_s2a.zoo import example as examples
+from ft_s2a.zoo.rendering import render
+from ft_s2a.zoo.scores import read_scores, validation_scores
+
+_log = logging.getLogger(__name__)
+
+UNSTATED = "unstated"
+_WEIGHTS = "weights.safetensors"
+
+
+def package(
+    run_dir: str | Path,
+    entry_dir: str | Path,
+    *,
+    name: str | None = None,
+    summary: str | None = None,
+    species: str | None = None,
+    assembly: str | None = None,
+    license: str | None = None,
+    authors: Sequence[str] | None = None,
+    citation: str | None = None,
+    version: str | None = None,
+    limitations: Sequence[str] | None = None,
+    scores: str | Path | Sequence[Score] | None = None,
+    validation: str | None = None,
+    overwrite: bool = False,
+) -> Entry:
+    """Make an entry from a run folder.
+
+    The entry holds the weights, the tables, a tiny random example with the predictions that the
+    weights give for it, and the rendered files.  The whole folder appears at once.
+
+    Parameters
+    ----------
+    run_dir : str or Path
+        Written by training: ``weights.safetensors`` and ``tracks.tsv``, and where present
+        ``splits.bed``, ``recipe.yaml`` and ``provenance.json``.
+    entry_dir : str or Path
+        Folder of the entry, ``.../group/entry``.
+    name : str, optional
+        Name of the entry; the default is the last two parts of `entry_dir`.
+    summary, species, assembly, license, citation, version, authors, limitations, validation
+        What the card says.  What is not given is kept from an entry that is overwritten; else
+        the summary comes from the recipe and the rest is "unstated".
+    scores : path or sequence of Score, optional
+        ``positions.json`` of ``ft-s2a evaluate positions``, or scores; the default is the run's
+        validation.
+    overwrite : bool
+        Replace an existing entry; its whole folder is written anew.
+
+    Returns
+    -------
+    Entry
+
+    Raises
+    ------
+    FtS2aError
+        When the run folder is incomplete, or the entry exists already.
+    """
+    run = require_file(run_dir, "run folder")
+    target = refuse_existing(entry_dir, overwrite=overwrite)
+    old = _old(target)
+    config = read_config(_need(run, _WEIGHTS))
+    table = read_tracks(_need(run, "tracks.tsv"))
+    check_heads(table, config, where=run / "tracks.tsv")
+    recipe, provenance = _recipe(run), _provenance(run)
+    splits = run / "splits.bed" if (run / "splits.bed").is_file() else None
+    if splits is None:
+        _log.warning("%s has no splits.bed: the entry's splits are unknown", run)
+    given = {
+        "name": name or "/".join(target.absolute().parts[-2:]),
+        "version": version,
+        "summary": summary,
+        "species": species,
+        "assembly": assembly,
+        "license": license,
+        "citation": citation,
+        "authors": None if authors is None else tuple(Author(name=a) for a in authors),
+        "limitations": None if limitations is None else tuple(limitations),
+        "validation": validation,
+    }
+    with atomic_path(target, overwrite=overwrite) as folder:
+        folder.mkdir()
+        shutil.copyfile(run / _WEIGHTS, folder / _WEIGHTS)
+        table.write(folder / "tracks.tsv", without=("file",))
+        if splits is not None:
+            shutil.copyfile(splits, folder / "splits.bed")
+        fields = {
+            **{key: getattr(old, key) for key in given if old is not None},
+            **{key: value for key, value in given.items() if value is not None},
+        }
+        defaults = {
+            "version": "0.1.0",
+            "summary": recipe.get("summary") or f"{config.architecture} for {len(table)} tracks.",
+            "species": UNSTATED,
+            "assembly": UNSTATED,
+            "license": UNSTATED,
+        }
+        entry = Entry.model_validate(
+            {
+                **defaults,
+                **fields,
+                "model": config,
+                "weights": Weights(
+                    file=_WEIGHTS,
+                    sha256=sha256_file(folder / _WEIGHTS),
+                    bytes=(folder / _WEIGHTS).stat().st_size,
+                ),
+                "tracks": _hashed(folder, "tracks.tsv"),
+                "splits": "unknown" if splits is None else _hashed(folder, "splits.bed"),
+                "training": _training(recipe, provenance),
+                "scores": _scores(scores, splits, provenance, recipe),
+            }
+        )
+        write_text(folder / ENTRY_FILE, entry_yaml(entry))
+        entry = entry.model_copy(update={"example": _example(folder, entry)})
+        write_text(folder / ENTRY_FILE, entry_yaml(entry), overwrite=True)
+        render(folder)
+    return read_entry(target)
+
+
+def _need(run: Path, name: str) -> Path:
+    if not (run / name).is_file():
+        raise MissingFileError(
+            f"the run folder has no {name}", where=run, remedy="train it to its end first"
+        )
+    return run / name
+
+
+def _old(target: Path) -> Entry | None:
+    """The entry that is replaced; anything else in the way is never removed."""
+    if (target / ENTRY_FILE).is_file():
+        try:
+            return read_entry(target)
+        except FtS2aError as error:
+            _log.warning("nothing is kept of the entry that is replaced: %s", error)
+            return None
+    if target.is_file() or (target.is_dir() and any(target.iterdir())):
+        raise OutputExistsError(
+            "is no entry; nothing in it is removed", where=target, remedy="name another folder"
+        )
+    return None
+
+
+def _recipe(run: Path) -> dict[str, Any]:
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        return {}
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise FormatError(f"cannot be read as YAML ({error})", where=path) from error
+    return document if isinstance(document, dict) else {}
+
+
+def _provenance(run: Path) -> dict[str, Any]:
+    path = run / "provenance.json"
+    if not path.is_file():
+        _log.warning("%s has no provenance.json: the entry will not say how it was trained", run)
+        return {}
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FormatError(f"cannot be read as JSON ({error})", where=path) from error
+    return document if isinstance(document, dict) else {}
+
+
+def _training(recipe: dict[str, Any], provenance: dict[str, Any]) -> Training:
+    data = provenance.get("data") or {}
+    return Training(
+        procedure=_procedure(recipe, provenance),
+        data=str(data.get("name") or ""),
+        data_sha256=data.get("checksum"),
+        contigs={
+            name: Contig(length=contig["length"], md5=contig.get("md5"))
+            for name, contig in (data.get("contigs") or {}).items()
+        },
+        seed=provenance.get("seed"),
+        steps=provenance.get("steps"),
+        best_step=provenance.get("best_step"),
+        # The network is stated once, in `model`.
+        recipe={key: value for key, value in recipe.items() if key not in ("model", "summary")},
+        versions=provenance.get("versions") or {},
+    )
+
+
+def _procedure(recipe: dict[str, Any], provenance: dict[str, Any]) -> str:
+    if not provenance.get("steps"):
+        return ""
+    loss = "Poisson loss"
+    if recipe.get("track_weights") == "null_deviance":
+        loss += ", each track weighted by 1 / its null deviance"
+    averaged = ", averaged weights (EMA)" if recipe.get("ema_decay") else ""
+    return (
+        f"{provenance['steps']} steps, {loss}{averaged}; the best of the steps validated "
+        f"(step {provenance.get('best_step')}) was kept."
+    )
+
+
+def _scores(
+    given: str | Path | Sequence[Score] | None,
+    splits: Path | None,
+    provenance: dict[str, Any],
+    recipe: dict[str, Any],
+) -> tuple[Score, ...]:
+    if given is None:
+        return validation_scores(provenance, recipe)
+    if isinstance(given, (str, Path)):
+        return read_scores(given, splits)
+    return tuple(given)
+
+
+def _hashed(folder: Path, name: str) -> HashedFile:
+    return HashedFile(file=name, sha256=sha256_file(folder / name))
+
+
+def _example(folder: Path, entry: Entry) -> Example:
+    """Write the example and what the weights predict for it."""
+    from ft_s2a.zoo.expectation import predict_example, write_expectation
+
+    examples.write_example(folder, entry.model.geometry)
+    inputs, predictions = predict_example(folder, examples.INTERVALS, examples.FASTA)
+    write_expectation(folder / examples.EXPECT, inputs, predictions)
+    return Example(
+        fasta=_hashed(folder, examples.FASTA),
+        intervals=_hashed(folder, examples.INTERVALS),
+        expect=_hashed(folder, examples.EXPECT),
+        precision_decimal=examples.precision_decimal(predictions),
+    )
