@@ -32,7 +32,7 @@ env: .venv/.installed
 	@$(BIN)/python .ci/fetch_igv.py
 
 demo: .venv/.installed
-	$(BIN)/ft-s2a demo
+	$(BIN)/ft-s2a demo --overwrite
 
 test: .venv/.installed
 	$(PYTEST) -n 2 --dist worksteal
@@ -72,10 +72,10 @@ check-full: .venv/.installed
 	$(HEADING) benchmarks
 	@$(MAKE) --no-print-directory bench
 	$(HEADING) 'demo with training'
-	$(BIN)/ft-s2a demo --train
+	$(BIN)/ft-s2a demo --train --overwrite
 
 clean:
-	rm -rf build dist site htmlcov test-results .coverage .coverage.* demo_output
+	rm -rf build dist site htmlcov test-results .coverage .coverage.* demo-simulated demo-yeast
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find ft_s2a tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
