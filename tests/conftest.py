@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -91,3 +92,57 @@ def chromium() -> str:
     if path is None:
         pytest.skip("browser: no chromium on PATH or in /usr/bin")
     return path
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A tiny genome and tracks that follow from its sequence: count of a word near each base.
+
+    Fields: `folder`, `fasta`, `tracks` (table of ``w.fwd``, ``w.rev`` (a strand pair) and ``gc``),
+    `sizes`, `codes` (per contig) and `signal` (per track and contig, float64 per base, as written).
+    """
+    import numpy as np
+
+    from ft_s2a.genome import write_bigwig
+
+    folder = tmp_path_factory.mktemp("toy")
+    random = np.random.default_rng(20)
+    sizes = {"I": 24_000, "II": 9_000, "III": 6_005}
+    codes = {name: random.integers(0, 4, size).astype(np.uint8) for name, size in sizes.items()}
+    codes["II"][4_000:4_050] = 4
+    lines = []
+    for name, values in codes.items():
+        letters = np.frombuffer(b"ACGTN", dtype=np.uint8)[values].tobytes().decode()
+        letters = letters[:700].lower() + letters[700:]
+        lines += [f">{name} a contig", *(letters[i : i + 60] for i in range(0, len(letters), 60))]
+    fasta = folder / "toy.fa"
+    fasta.write_text("\n".join(lines) + "\n")
+
+    def near(hits: np.ndarray, width: int) -> np.ndarray:
+        return np.convolve(hits.astype(np.float64), np.ones(width) / width, mode="same")
+
+    signal: dict[str, dict[str, np.ndarray]] = {"w.fwd": {}, "w.rev": {}, "gc": {}}
+    for name, values in codes.items():
+        for track, word in (("w.fwd", (1, 1, 0)), ("w.rev", (3, 2, 2))):
+            hits = np.ones(len(values), dtype=bool)
+            for offset, letter in enumerate(word, start=-1):  # centred, so that strands mirror
+                hits &= np.roll(values, -offset) == letter
+            hits[[0, -1]] = False
+            signal[track][name] = near(hits, 33)
+        signal["gc"][name] = near((values == 1) | (values == 2), 65)
+    rows = ["name\tfile\tassay\tstrand_pair\tscale\tsquash\tunits"]
+    for track, pair, scale, squash in (
+        ("w.fwd", "w.rev", "auto", "sqrt"),
+        ("w.rev", "w.fwd", "auto", "sqrt"),
+        ("gc", "", "2", "none"),
+    ):
+        for name in sizes:
+            signal[track][name] = signal[track][name].astype(np.float32).astype(np.float64)
+        pieces = [(name, 0, signal[track][name]) for name in sizes]
+        write_bigwig(folder / f"{track}.bw", sizes, pieces, bin_size=1)
+        rows.append(f"{track}\t{track}.bw\ttoy\t{pair}\t{scale}\t{squash}\tcounts")
+    tracks = folder / "tracks.tsv"
+    tracks.write_text("\n".join(rows) + "\n")
+    return SimpleNamespace(
+        folder=folder, fasta=fasta, tracks=tracks, sizes=sizes, codes=codes, signal=signal
+    )
