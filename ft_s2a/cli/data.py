@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,14 +16,14 @@ _group = typer.Typer(
 )  # fmt: skip
 
 
-class Starts(str, Enum):
+class Starts(StrEnum):
     """Where training windows start."""
 
     regular = "regular"
     random = "random"
 
 
-class Dtype(str, Enum):
+class Dtype(StrEnum):
     """Type of stored targets."""
 
     auto = "auto"

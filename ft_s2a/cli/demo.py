@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,7 @@ import typer
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 
 
-class Data(str, Enum):
+class Data(StrEnum):
     """Data of the demo."""
 
     simulated = "simulated"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,14 +11,14 @@ import typer
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 
 
-class Ensemble(str, Enum):
+class Ensemble(StrEnum):
     """What predictions are averaged over."""
 
     none = "none"
     rc = "rc"
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     """Arithmetic of the network."""
 
     float32 = "float32"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ft_s2a.browser import figure, write_page
 from ft_s2a.conventions.atomic import refuse_existing, write_text
+from ft_s2a.conventions.cache import cache_dir
 from ft_s2a.demo import sources
 from ft_s2a.demo.sources import DemoData
 from ft_s2a.demo.training import train_entry
@@ -128,8 +130,6 @@ def _clear(out: Path) -> None:
             where=out,
             remedy="name another with -o",
         )
-    import shutil
-
     shutil.rmtree(out)
 
 
@@ -148,7 +148,11 @@ def _kipoi_predict(data: DemoData, entry: Path, out: Path) -> Path:
     # Kipoi writes a configuration into HOME; the demo leaves the user's alone.
     home = out / "kipoi_home"
     home.mkdir(exist_ok=True)
-    environment = {**os.environ, "HOME": str(home.resolve())}
+    environment = {
+        **os.environ,
+        "HOME": str(home.resolve()),
+        "FT_S2A_CACHE": str(cache_dir().resolve()),
+    }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not target.exists():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
