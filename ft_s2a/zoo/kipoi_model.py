@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,8 @@ class ZooModel(BaseModel, GradientMixin, LayerActivationMixin):  # type: ignore[
         """
         inputs = self._checked(x)
         size = max(1, _BATCH_BASES // inputs.shape[1])
-        parts = [self._predict(inputs[i : i + size]) for i in range(0, len(inputs), size)]
+        with _float32():
+            parts = [self._predict(inputs[i : i + size]) for i in range(0, len(inputs), size)]
         return np.concatenate(parts)
 
     def input_grad(
@@ -129,15 +131,17 @@ class ZooModel(BaseModel, GradientMixin, LayerActivationMixin):  # type: ignore[
         _refuse(pre_nonlinearity, selected_fwd_node)
         inputs = self._checked(x)
         size = max(1, _BATCH_BASES // inputs.shape[1])
+        reduce = _reduction(avg_func)
         gradients = []
         for first in range(0, len(inputs), size):
             rows = torch.tensor(inputs[first : first + size], device=self.sequence_model.device)
             rows.requires_grad_(True)
-            values = self._averaged(rows) if layer is None else self._activation(rows, layer)
-            index = filter_idx if isinstance(filter_idx, tuple) else (..., filter_idx)
-            selected = values if filter_idx is None else values[(slice(None), *index)]
-            reduced = _reduction(avg_func)(selected.reshape(len(rows), -1))
-            (gradient,) = torch.autograd.grad(reduced.sum(), rows)
+            with _float32():
+                values = self._averaged(rows) if layer is None else self._activation(rows, layer)
+                index = filter_idx if isinstance(filter_idx, tuple) else (..., filter_idx)
+                selected = values if filter_idx is None else values[(slice(None), *index)]
+                total = reduce(selected.reshape(len(rows), -1)).sum()
+                (gradient,) = torch.autograd.grad(total, rows)
             gradients.append(gradient.cpu().numpy())
         return np.concatenate(gradients)
 
@@ -158,7 +162,7 @@ class ZooModel(BaseModel, GradientMixin, LayerActivationMixin):  # type: ignore[
         _refuse(pre_nonlinearity, None)
         inputs = self._checked(x)
         size = max(1, _BATCH_BASES // inputs.shape[1])
-        with torch.no_grad():
+        with torch.no_grad(), _float32():
             parts = [
                 self._activation(torch.from_numpy(inputs[i : i + size]), layer).cpu().numpy()
                 for i in range(0, len(inputs), size)
@@ -237,6 +241,14 @@ class ZooModel(BaseModel, GradientMixin, LayerActivationMixin):  # type: ignore[
         finally:
             hook.remove()
         return kept[0]
+
+
+def _float32() -> AbstractContextManager[None]:
+    """Keep convolutions at full precision: TF32 would differ from the CPU in the third digit."""
+    import torch
+
+    flags = torch.backends.cudnn.flags
+    return flags(enabled=True, benchmark=False, deterministic=False, allow_tf32=False)
 
 
 def _codes(inputs: NDArray[np.float32]) -> NDArray[np.uint8] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from ft_s2a.checkpoint import read_config
 from ft_s2a.conventions.atomic import atomic_path, refuse_existing, write_text
@@ -26,7 +28,15 @@ from ft_s2a.entries.schema import (
     check_heads,
     entry_yaml,
 )
-from ft_s2a.errors import FormatError, FtS2aError, MissingFileError, OutputExistsError, require_file
+from ft_s2a.errors import (
+    ConfigError,
+    FormatError,
+    FtS2aError,
+    MissingFileError,
+    OutputExistsError,
+    require_file,
+)
+from ft_s2a.models.config import describe
 from ft_s2a.tracks import read_tracks
 from ft_s2a.zoo import example as examples
 from ft_s2a.zoo.rendering import render
@@ -109,39 +119,41 @@ def package(
         "limitations": None if limitations is None else tuple(limitations),
         "validation": validation,
     }
-    with atomic_path(target, overwrite=overwrite) as folder:
-        folder.mkdir()
-        shutil.copyfile(run / _WEIGHTS, folder / _WEIGHTS)
-        table.write(folder / "tracks.tsv", without=("file",))
-        if splits is not None:
-            shutil.copyfile(splits, folder / "splits.bed")
-        fields = {
-            **{key: getattr(old, key) for key in given if old is not None},
-            **{key: value for key, value in given.items() if value is not None},
-        }
-        defaults = {
-            "version": "0.1.0",
-            "summary": recipe.get("summary") or f"{config.architecture} for {len(table)} tracks.",
-            "species": UNSTATED,
-            "assembly": UNSTATED,
-            "license": UNSTATED,
-        }
+    fields = {
+        "version": "0.1.0",
+        "summary": recipe.get("summary") or f"{config.architecture} for {len(table)} tracks.",
+        "species": UNSTATED,
+        "assembly": UNSTATED,
+        "license": UNSTATED,
+        **{key: getattr(old, key) for key in given if old is not None},
+        **{key: value for key, value in given.items() if value is not None},
+    }
+    text = table.to_tsv(without=("file",))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    try:
         entry = Entry.model_validate(
             {
-                **defaults,
                 **fields,
                 "model": config,
                 "weights": Weights(
                     file=_WEIGHTS,
-                    sha256=sha256_file(folder / _WEIGHTS),
-                    bytes=(folder / _WEIGHTS).stat().st_size,
+                    sha256=sha256_file(run / _WEIGHTS),
+                    bytes=(run / _WEIGHTS).stat().st_size,
                 ),
-                "tracks": _hashed(folder, "tracks.tsv"),
-                "splits": "unknown" if splits is None else _hashed(folder, "splits.bed"),
+                "tracks": HashedFile(file="tracks.tsv", sha256=digest),
+                "splits": "unknown" if splits is None else _hashed(run, "splits.bed"),
                 "training": _training(recipe, provenance),
                 "scores": _scores(scores, splits, provenance, recipe),
             }
         )
+    except ValidationError as error:
+        raise ConfigError(describe(error), where=target) from error
+    with atomic_path(target, overwrite=overwrite) as folder:
+        folder.mkdir()
+        shutil.copyfile(run / _WEIGHTS, folder / _WEIGHTS)
+        write_text(folder / "tracks.tsv", text)
+        if splits is not None:
+            shutil.copyfile(splits, folder / "splits.bed")
         write_text(folder / ENTRY_FILE, entry_yaml(entry))
         entry = entry.model_copy(update={"example": _example(folder, entry)})
         write_text(folder / ENTRY_FILE, entry_yaml(entry), overwrite=True)
