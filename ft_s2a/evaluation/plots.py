@@ -171,7 +171,7 @@ def _draw(axes: Axes, panel: Panel, *, named: bool) -> None:
         color=_MUTED,
         linespacing=1.4,
     )
-    axes.set_title(panel.track, fontsize=9, color=_INK, loc="left", pad=27, fontweight="bold")
+    axes.set_title(panel.track, fontsize=9, color=_INK, loc="left", pad=25, fontweight="bold")
 
 
 def _caption(score: Score) -> str:
