@@ -22,7 +22,17 @@ app = typer.Typer(
 )
 
 # One file per group or command; each has register(app).
-_COMMANDS: tuple[str, ...] = ("browse", "evaluate", "data", "train", "predict", "zoo", "kipoi", "demo", "simulate")
+_COMMANDS: tuple[str, ...] = (
+    "browse",
+    "evaluate",
+    "data",
+    "train",
+    "predict",
+    "zoo",
+    "kipoi",
+    "demo",
+    "simulate",
+)
 
 
 def _version(value: bool) -> None:

@@ -88,9 +88,7 @@ def evaluate(recipe: Recipe, layout: Layout, occupancy: Floats) -> Activity:
     column = (layout.strand < 0).astype(np.int64)
     own = layout.promoters
     leverage[own, column[own]] = numbers.own * strength[own]
-    np.add.at(
-        leverage, (pairs.enhancer, column[pairs.gene]), pairs.contact * strength[pairs.gene]
-    )
+    np.add.at(leverage, (pairs.enhancer, column[pairs.gene]), pairs.contact * strength[pairs.gene])
 
     lost_opening = np.zeros_like(opening)
     lost_tags = np.zeros((*opening.shape, 2))

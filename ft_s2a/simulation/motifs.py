@@ -90,7 +90,9 @@ def default_motifs(cell_types: Sequence[str]) -> tuple[Motif, ...]:
     return (
         Motif(name="ACT", consensus="CCAGTtAGGcATG", role="activator", effect=1.0),
         *(
-            Motif(name=f"ACT-{cell}", consensus=own[i], role="activator", cell_type=cell, effect=1.2)
+            Motif(
+                name=f"ACT-{cell}", consensus=own[i], role="activator", cell_type=cell, effect=1.2
+            )
             for i, cell in enumerate(cell_types)
         ),
         Motif(name="REP", consensus="GCGTAaTGTTcTC", role="repressor"),

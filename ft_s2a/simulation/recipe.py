@@ -134,9 +134,9 @@ class Accessibility(_Frozen):
         activator's effect.
     """
 
-    reads: float = Field(default=25.0, gt=0)
+    reads: float = Field(default=30.0, gt=0)
     sd: float = Field(default=60.0, gt=0, le=500)
-    background: float = Field(default=60.0, ge=0)
+    background: float = Field(default=40.0, ge=0)
     read_length: int = Field(default=112, ge=1, le=1_000)
     synergy: float = Field(default=0.3, ge=0)
     synergy_range: float = Field(default=80.0, gt=0)
@@ -346,4 +346,3 @@ def _first_mistake(error: ValidationError) -> str:
     if first["type"] == "value_error" or not place:
         return f"{place}: {message}" if place and place != "recipe" else message
     return f"{place} is {first.get('input')!r}: {message}"
-

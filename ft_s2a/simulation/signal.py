@@ -123,9 +123,7 @@ def draw_counts(recipe: Recipe, expected: Floats, contig: int) -> NDArray[np.int
     return result
 
 
-def coverage(
-    recipe: Recipe, counts: Floats | NDArray[np.int64]
-) -> NDArray[np.float32]:
+def coverage(recipe: Recipe, counts: Floats | NDArray[np.int64]) -> NDArray[np.float32]:
     """Bring positions per step into the units of the bigWigs, float32 [tracks, steps].
 
     ATAC reads are extended to both sides; CAGE tags stay where they start.
@@ -140,7 +138,9 @@ def coverage(
 def bases_per_count(recipe: Recipe) -> Floats:
     """Sum over bases of the bigWig that one read or tag brings, float64 [tracks]."""
     cells = len(recipe.cell_types)
-    return np.array([covered_steps(recipe) * recipe.step] * cells + [recipe.step] * 2 * cells, float)
+    return np.array(
+        [covered_steps(recipe) * recipe.step] * cells + [recipe.step] * 2 * cells, float
+    )
 
 
 def site_effects(recipe: Recipe, activity: Activity) -> Floats:
