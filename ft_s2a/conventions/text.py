@@ -1,15 +1,16 @@
-"""Lines of a text file, plain or gzip, with errors that name the file."""
+"""Lines and tables of text, plain or gzip, with errors that name file and row."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from ft_s2a.errors import FormatError, require_file
+from ft_s2a.errors import FormatError, near_miss, require_file
 
 
 def text_lines(path: str | Path, what: str = "file") -> Iterator[tuple[int, str]]:
@@ -61,6 +62,73 @@ def text_lines(path: str | Path, what: str = "file") -> Iterator[tuple[int, str]
         raise FormatError(
             f"is not a complete gzip file ({error})", where=found, remedy="fetch or make it again"
         ) from error
+
+
+def tsv_rows(
+    path: str | Path, columns: Sequence[str], needed: Sequence[str], what: str
+) -> list[tuple[int, dict[str, str]]]:
+    """Read a table with a header row.
+
+    Parameters
+    ----------
+    path : str or Path
+        Tab-separated text; cells may be quoted.
+    columns, needed : sequence of str
+        Columns that may, and that must, be there.
+    what : str
+        What the table is, for messages.
+
+    Returns
+    -------
+    list of (int, dict)
+        Row of the file, and the cells by column, stripped; blank lines are skipped.
+
+    Raises
+    ------
+    FormatError
+        Naming table and row.
+    """
+    header: list[str] | None = None
+    rows: list[tuple[int, dict[str, str]]] = []
+    for number, line in text_lines(path, what):
+        if not line.strip():
+            continue
+        try:
+            cells = [c.strip() for c in next(csv.reader([line], delimiter="\t", strict=True))]
+        except csv.Error as error:
+            raise FormatError(
+                f"row {number} cannot be read ({error})", where=path, expected="tab-separated text"
+            ) from error
+        if header is None:
+            header = cells
+            _check_header(path, header, columns, needed)
+        elif len(cells) > len(header):
+            raise FormatError(
+                f"row {number} has {len(cells)} cells",
+                where=path,
+                expected=f"the {len(header)} columns of the header",
+            )
+        else:
+            cells += [""] * (len(header) - len(cells))
+            rows.append((number, dict(zip(header, cells, strict=True))))
+    if not rows:
+        raise FormatError(f"holds no row of a {what}", where=path, expected=", ".join(needed))
+    return rows
+
+
+def _check_header(
+    path: str | Path, header: Sequence[str], columns: Sequence[str], needed: Sequence[str]
+) -> None:
+    for index, column in enumerate(header):
+        if column not in columns:
+            raise FormatError(
+                f"unknown column {column[:40]!r}", where=path, remedy=near_miss(column, columns)
+            )
+        if column in header[:index]:
+            raise FormatError(f"column {column!r} occurs twice", where=path)
+    for column in needed:
+        if column not in header:
+            raise FormatError(f"no column {column!r}", where=path, expected=", ".join(needed))
 
 
 def _open(path: Path) -> IO[str]:

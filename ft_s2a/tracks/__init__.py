@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from ft_s2a.tracks.files import TrackFile as TrackFile
     from ft_s2a.tracks.files import read_files as read_files
     from ft_s2a.tracks.files import write_files as write_files
-    from ft_s2a.tracks.table import Track as Track
     from ft_s2a.tracks.table import TrackTable as TrackTable
     from ft_s2a.tracks.table import read_tracks as read_tracks
+    from ft_s2a.tracks.track import Track as Track
     from ft_s2a.tracks.units import to_observed as to_observed
     from ft_s2a.tracks.units import to_target as to_target
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {
-        "Track": "table",
+        "Track": "track",
         "TrackFile": "files",
         "TrackTable": "table",
         "read_files": "files",

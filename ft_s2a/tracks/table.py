@@ -1,7 +1,8 @@
-"""The track table: one row per predicted or observed signal."""
+"""The track table: one row per predicted or observed signal, in the order of the outputs."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import fnmatch
 import io
@@ -13,107 +14,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ft_s2a.conventions.atomic import write_text
-from ft_s2a.errors import FormatError, TrackError, near_miss, require_file
+from ft_s2a.conventions.text import tsv_rows
+from ft_s2a.errors import MissingFileError, TrackError, near_miss
+from ft_s2a.tracks.track import COLUMNS, NUMBERS
+from ft_s2a.tracks.track import Track as Track
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
-SUM_STATS = ("mean", "sum")
-SQUASHES = ("none", "sqrt", "log1p", "pow0.75")
-MISSING = ("zero", "nan")
-
-
-@dataclass(frozen=True)
-class Track:
-    """One signal and how it is brought into target units.
-
-    Target units are, in this order: pool the bases of a bin (`sum_stat`), multiply by `scale`,
-    cut at `clip`, compress above `clip_soft` (c - 1 + sqrt(y - c + 1)), then `squash`.  Clip
-    values are in scaled units, before the squash.
-
-    Parameters
-    ----------
-    name : str
-        Unique name; letters, digits, ``. _ + -``.
-    file : str
-        bigWig, relative to the table's folder; empty in an entry.
-    head : str
-        Head of the network that predicts it.
-    assay, cell_type, description, units, color : str
-        For people: units of the observed signal per base; color as ``#rrggbb``.
-    sum_stat : {'mean', 'sum'}
-        How the bases of a bin are pooled.
-    scale : float
-        Factor; NaN means "auto": set to 1 / mean of the training bins when a set is built.
-    clip, clip_soft : float
-        Thresholds; infinity is none.
-    squash : {'none', 'sqrt', 'log1p', 'pow0.75'}
-        y, sqrt(y), ln(1 + y), (1 + y)^0.75 - 1.
-    strand_pair : str
-        Name of the track of the other strand; its own name or empty when unstranded.
-    missing : {'zero', 'nan'}
-        Bases without a value count as 0, or are left out of loss and metrics.
-    """
-
-    name: str
-    file: str = ""
-    head: str = "tracks"
-    assay: str = ""
-    cell_type: str = ""
-    description: str = ""
-    units: str = ""
-    color: str = "#4477aa"
-    sum_stat: str = "mean"
-    scale: float = 1.0
-    clip: float = math.inf
-    clip_soft: float = math.inf
-    squash: str = "none"
-    strand_pair: str = ""
-    missing: str = "zero"
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._+-]+", self.name):
-            raise TrackError(
-                f"track name {self.name!r}", expected="letters, digits and . _ + - (no blanks)"
-            )
-        for field, allowed in (
-            ("sum_stat", SUM_STATS),
-            ("squash", SQUASHES),
-            ("missing", MISSING),
-        ):
-            value = getattr(self, field)
-            if value not in allowed:
-                raise TrackError(
-                    f"track {self.name!r}: {field} is {value!r}",
-                    expected=" or ".join(allowed),
-                )
-        if not (math.isnan(self.scale) or 0 < self.scale < math.inf):
-            raise TrackError(
-                f"track {self.name!r}: scale is {self.scale}", expected="a number > 0, or auto"
-            )
-        for field in ("clip", "clip_soft"):
-            if not getattr(self, field) > 0:
-                raise TrackError(
-                    f"track {self.name!r}: {field} is {getattr(self, field)}",
-                    expected="a number > 0, or nothing",
-                )
-        if not re.fullmatch(r"#[0-9a-fA-F]{6}", self.color):
-            raise TrackError(f"track {self.name!r}: color {self.color!r}", expected="#rrggbb")
-
-
-COLUMNS = tuple(field.name for field in dataclasses.fields(Track))
-_NUMBERS = ("scale", "clip", "clip_soft")
+# Reverse complementing swaps the strands' values, so these must mean the same for both.
+_SHARED = ("head", "sum_stat", "clip", "clip_soft", "squash", "missing")
 
 
 @dataclass(frozen=True)
 class TrackTable(Sequence[Track]):
     """Tracks in the order of the network's outputs.
 
+    Strand partners name each other and share head and transform (`scale` excepted).  A partner
+    may be missing, as in a subset; then :meth:`pairs` says so.
+
+    Parameters
+    ----------
+    tracks : tuple of Track
+        At least one; unique names.
+
     Examples
     --------
-    >>> table = TrackTable((Track("a.fwd", strand_pair="a.rev"), Track("a.rev", strand_pair="a.fwd")))
+    >>> fwd, rev = Track("a.fwd", strand_pair="a.rev"), Track("a.rev", strand_pair="a.fwd")
+    >>> table = TrackTable((fwd, rev))
     >>> table.pairs().tolist()
     [1, 0]
     >>> table.select("a.f*").names
@@ -135,14 +65,22 @@ class TrackTable(Sequence[Track]):
             if not track.strand_pair:
                 continue
             partner = by_name.get(track.strand_pair)
-            if partner is not None and partner.strand_pair != track.name:
+            if partner is None:
+                continue
+            if partner.strand_pair != track.name:
                 raise TrackError(
                     f"strand_pair of {track.name!r} is {partner.name!r}, "
                     f"but that of {partner.name!r} is {partner.strand_pair!r}",
                     expected="pairs that name each other",
                 )
-            if partner is not None and partner.head != track.head:
-                raise TrackError(f"strand pair {track.name!r}, {partner.name!r} has two heads")
+            for field in _SHARED:
+                mine, theirs = getattr(track, field), getattr(partner, field)
+                if mine != theirs:
+                    raise TrackError(
+                        f"{field} is {mine!r} for {track.name!r}, but {theirs!r} for its strand "
+                        f"partner {partner.name!r}",
+                        expected="the same for both strands",
+                    )
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -217,7 +155,7 @@ class TrackTable(Sequence[Track]):
             return self
         items = expression.split(",") if isinstance(expression, str) else list(expression)
         kept: set[str] = set()
-        for item in (i.strip() for i in items):
+        for item in (i.strip() for i in items if i.strip() or len(items) == 1):
             column, equals, pattern = item.partition("=")
             if equals:
                 if column not in COLUMNS:
@@ -252,10 +190,12 @@ class TrackTable(Sequence[Track]):
     def to_tsv(self, *, without: Sequence[str] = ()) -> str:
         """The table as text; infinite thresholds are empty, an automatic scale is ``auto``."""
         columns = [c for c in COLUMNS if c not in without]
-        lines = ["\t".join(columns)]
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
         for track in self.tracks:
-            lines.append("\t".join(_show(getattr(track, column)) for column in columns))
-        return "\n".join(lines) + "\n"
+            writer.writerow([_show(getattr(track, column)) for column in columns])
+        return text.getvalue()
 
     def write(
         self, path: str | Path, *, without: Sequence[str] = (), overwrite: bool = False
@@ -265,80 +205,79 @@ class TrackTable(Sequence[Track]):
 
 
 def read_tracks(path: str | Path, *, need_files: bool = False) -> TrackTable:
-    """Read a track table (tab separated, header row; columns are the fields of :class:`Track`).
+    r"""Read a track table (tab separated, header row; columns are the fields of :class:`Track`).
+
+    Only `name` is needed; empty cells take the default.
 
     Parameters
     ----------
     path : str or Path
-        The table.  Paths in `file` are relative to its folder and come back resolved.
+        The table.
     need_files : bool
-        Require a `file` for each track and that it exists.
+        Require a `file` for each track and that it exists.  Its path is relative to the table's
+        folder and comes back absolute; otherwise it comes back as written.
 
     Raises
     ------
     FormatError, TrackError, MissingFileError
         Naming the table, the row and the column.
-    """
-    import pandas as pd
 
-    found = require_file(path, "track table")
-    try:
-        frame = pd.read_csv(
-            io.StringIO(found.read_text(encoding="utf-8-sig")),
-            sep="\t",
-            dtype=str,
-            keep_default_na=False,
-            comment=None,
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise FormatError(
-            f"cannot be read as a table ({error})", where=found, expected="tab-separated text"
-        ) from error
-    unknown = [column for column in frame.columns if column not in COLUMNS]
-    if unknown:
-        raise FormatError(
-            f"unknown column {unknown[0]!r}", where=found, remedy=near_miss(unknown[0], COLUMNS)
-        )
-    needed = ("name", "file") if need_files else ("name",)
-    for column in needed:
-        if column not in frame.columns:
-            raise FormatError(f"no column {column!r}", where=found, expected=", ".join(needed))
-    tracks = []
-    for number, row in enumerate(frame.to_dict(orient="records"), start=2):
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "tracks.tsv"
+    >>> _ = path.write_text("name\tsquash\tscale\nMNase\tsqrt\tauto\n")
+    >>> table = read_tracks(path)
+    >>> table.names, table[0].squash, table[0].scale
+    (('MNase',), 'sqrt', nan)
+    """
+    rows = tsv_rows(path, COLUMNS, ("name", "file") if need_files else ("name",), "track table")
+    tracks, where = [], {}
+    for number, row in rows:
         try:
-            tracks.append(_parse_row({str(k): str(v).strip() for k, v in row.items()}))
+            track = _parse_row(row)
         except TrackError as error:
+            raise _located(error, f"{path}, row {number}") from error
+        if track.name in where:
             raise TrackError(
-                error.what, where=f"{found}, row {number}", expected=error.expected
-            ) from error
+                f"track name {track.name!r} occurs twice",
+                where=f"{path}, row {number}",
+                expected="unique names",
+            )
+        tracks.append(track)
+        where[track.name] = f"{path}, row {number}"
     try:
         table = TrackTable(_resolve_pair_indices(tuple(tracks)))
     except TrackError as error:
-        raise TrackError(
-            error.what, where=found, expected=error.expected, remedy=error.remedy
-        ) from error
-    if need_files:
-        table = _resolve_files(table, found)
-    return table
+        raise _located(error, str(path)) from error
+    return _resolve_files(table, Path(path), where) if need_files else table
+
+
+def _located(error: TrackError, where: str) -> TrackError:
+    return TrackError(error.what, where=where, expected=error.expected, remedy=error.remedy)
 
 
 def _parse_row(row: dict[str, str]) -> Track:
-    given: dict[str, Any] = {key: text for key, text in row.items() if text != ""}
-    for key in _NUMBERS:
-        if key in given:
-            text = given[key]
-            try:
-                given[key] = math.nan if text == "auto" and key == "scale" else float(text)
-            except ValueError:
-                raise TrackError(
-                    f"{key} is {text!r}",
-                    expected="a number" + (" or auto" if key == "scale" else ""),
-                ) from None
-            if given[key] != given[key] and text != "auto":
-                raise TrackError(f"{key} is {text!r}", expected="a number")
+    given: dict[str, Any] = {key: text for key, text in row.items() if text}
     if "name" not in given:
         raise TrackError("the name is empty", expected="a unique track name")
+    for key in (k for k in NUMBERS if k in given):
+        auto = key == "scale" and given[key] == "auto"
+        number = math.nan if auto else _number(given[key])
+        if number is None:
+            raise TrackError(
+                f"{key} is {given[key]!r}", expected="a number" + " or auto" * (key == "scale")
+            )
+        given[key] = number
     return Track(**given)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return None if math.isnan(number) else number
 
 
 def _resolve_pair_indices(tracks: tuple[Track, ...]) -> tuple[Track, ...]:
@@ -347,7 +286,7 @@ def _resolve_pair_indices(tracks: tuple[Track, ...]) -> tuple[Track, ...]:
     resolved = []
     for track in tracks:
         pair = track.strand_pair
-        if pair and pair not in names and pair.isdigit() and int(pair) < len(tracks):
+        if pair not in names and re.fullmatch(r"[0-9]+", pair) and int(pair) < len(tracks):
             track = dataclasses.replace(track, strand_pair=tracks[int(pair)].name)
         elif pair and pair not in names:
             raise TrackError(
@@ -358,20 +297,20 @@ def _resolve_pair_indices(tracks: tuple[Track, ...]) -> tuple[Track, ...]:
     return tuple(resolved)
 
 
-def _resolve_files(table: TrackTable, path: Path) -> TrackTable:
+def _resolve_files(table: TrackTable, path: Path, where: dict[str, str]) -> TrackTable:
     resolved = []
-    for number, track in enumerate(table, start=2):
+    for track in table:
         if not track.file:
             raise TrackError(
                 f"track {track.name!r} has no file",
-                where=f"{path}, row {number}",
+                where=where[track.name],
                 expected="the path of a bigWig",
             )
         file = (path.parent / track.file).resolve()
-        if not file.exists():
-            raise TrackError(
+        if not file.is_file():
+            raise MissingFileError(
                 f"no such file {track.file!r} for track {track.name!r}",
-                where=f"{path}, row {number}",
+                where=where[track.name],
                 expected="a path relative to the table's folder",
             )
         resolved.append(dataclasses.replace(track, file=str(file)))
@@ -382,5 +321,5 @@ def _show(value: object) -> str:
     if isinstance(value, float):
         if math.isnan(value):
             return "auto"
-        return "" if math.isinf(value) else repr(value)
+        return "" if math.isinf(value) else repr(float(value))
     return str(value)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ft_s2a.errors import TrackError
-from ft_s2a.tracks.table import Track
+from ft_s2a.tracks.track import Track
 
 Floats = NDArray[np.floating[Any]]
 
@@ -67,6 +67,13 @@ def to_observed(
     Returns
     -------
     float64 array [..., T]
+        NaN stays NaN.
+
+    Examples
+    --------
+    >>> track = Track("a", sum_stat="sum", scale=2.0, squash="sqrt")
+    >>> to_observed(np.array([[4.0]]), [track], 128).tolist()
+    [[0.0625]]
     """
     _check(target, tracks)
     values = _per_squash(np.asarray(target, dtype=np.float64), tracks, _UNSQUASH)
@@ -102,7 +109,8 @@ def _per_squash(
     result = np.array(values, copy=True)
     for kind in kinds - {"none"}:
         columns = np.array([track.squash == kind for track in tracks])
-        result[..., columns] = functions[kind](values[..., columns])
+        with np.errstate(over="ignore"):  # an absurd prediction becomes infinite, and is left out
+            result[..., columns] = functions[kind](values[..., columns])
     return result
 
 
@@ -110,7 +118,10 @@ def _column(tracks: Sequence[Track], field: str) -> NDArray[np.float64]:
     column = np.array([getattr(track, field) for track in tracks], dtype=np.float64)
     if np.isnan(column).any():
         name = tracks[int(np.flatnonzero(np.isnan(column))[0])].name
-        raise TrackError(f"the scale of track {name!r} is 'auto' and was never set")
+        raise TrackError(
+            f"the scale of track {name!r} is 'auto'",
+            expected="a number: building a training set sets it",
+        )
     return column
 
 
