@@ -17,7 +17,7 @@ _CONFIG_KEY = "ft_s2a_config"
 
 
 def save_weights(path: str | Path, network: Basenji2, *, overwrite: bool = False) -> Path:
-    """Write the state of `network` (parameters and running statistics), float32 as it is.
+    """Write the state of `network` (parameters and running statistics), in its type.
 
     Examples
     --------
@@ -41,14 +41,22 @@ def save_weights(path: str | Path, network: Basenji2, *, overwrite: bool = False
 
 
 def read_config(path: str | Path) -> ModelConfig:
-    """Read the config that a weights file states (its header only)."""
+    """Read the config that a weights file states (its header only).
+
+    Raises
+    ------
+    MissingFileError, FormatError, ConfigError
+        Naming the file.
+    """
     found = require_file(path, "weights file")
     metadata = _metadata(found)
-    if _CONFIG_KEY not in metadata:
+    try:
+        document = json.loads(metadata[_CONFIG_KEY])
+    except (KeyError, json.JSONDecodeError):
         raise FormatError(
             "states no config", where=found, expected="a weights file written by ft_s2a"
-        )
-    return parse_config(json.loads(metadata[_CONFIG_KEY]), where=str(found))
+        ) from None
+    return parse_config(document, where=str(found))
 
 
 def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji2:
@@ -68,6 +76,7 @@ def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji
     FormatError
         When the file is damaged or its tensors do not fit.
     """
+    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -79,7 +88,8 @@ def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji
             f"the weights belong to another network: {first_difference(config, stated)}",
             where=path,
         )
-    network = build(stated)
+    with torch.device("meta"):  # no random weights: they would take seconds and move torch's seed
+        network = build(stated)
     try:
         state = load_file(str(path))
     except SafetensorError as error:
@@ -93,7 +103,9 @@ def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji
                 where=path,
                 expected=f"shape {expected.get(name)}",
             )
-    network.load_state_dict(state)
+    if unsaved := {name for name, _ in network.named_buffers()} - set(found):
+        raise NotImplementedError(f"{sorted(unsaved)} are no weights and would stay empty")
+    network.to_empty(device="cpu").load_state_dict(state)
     return network.eval()
 
 
@@ -103,7 +115,7 @@ def _metadata(path: Path) -> dict[str, str]:
     try:
         with safe_open(str(path), framework="numpy") as handle:
             return dict(handle.metadata() or {})
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:  # the latter for a folder
         raise FormatError(
             f"is no complete safetensors file ({error})", where=path, remedy="fetch it again"
         ) from error

@@ -6,9 +6,11 @@ hyper-parameters as in calico/basenji 24403ec, ``manuscripts/cross2020``.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
-from ft_s2a.errors import GeometryError
+from ft_s2a.errors import ConfigError, GeometryError
 from ft_s2a.models.config import Basenji2Config, head_of
 from ft_s2a.models.layers import Gelu, TrackHead, convolution
 
@@ -38,16 +40,21 @@ class Basenji2(nn.Module):
         self.tower = nn.Sequential(
             *(
                 _pooled(config, before, after, config.tower_kernel)
-                for before, after in zip(widths[:-1], widths[1:], strict=True)
+                for before, after in pairwise(widths)
             )
         )
         self.dilated = nn.Sequential(
             *(_Residual(config, channels, dilation) for dilation in config.dilations)
         )
         self.final = _final(config, channels)
-        self.heads = nn.ModuleDict(
-            {head.name: TrackHead(config.final_channels, head.tracks) for head in config.heads}
-        )
+        self.heads = nn.ModuleDict()
+        for head in config.heads:
+            try:
+                self.heads[head.name] = TrackHead(config.final_channels, head.tracks)
+            except KeyError:  # torch keeps "train", "type", "items", ... for itself
+                raise ConfigError(
+                    f"a head cannot be called {head.name!r}", remedy="choose another name"
+                ) from None
 
     def embed(self, one_hot: Tensor) -> Tensor:
         """Trunk output that enters the heads.
@@ -63,11 +70,11 @@ class Basenji2(nn.Module):
             Cropped bins.
         """
         config = self.config
-        length = one_hot.shape[1]
         if one_hot.ndim != 3 or one_hot.shape[2] != 4:
             raise GeometryError(
                 f"the input has shape {tuple(one_hot.shape)}", expected="[batch, length, 4]"
             )
+        length = one_hot.shape[1]
         if length % config.bin_size or length // config.bin_size <= 2 * config.crop_bins:
             raise GeometryError(
                 f"an input of {length} bp",

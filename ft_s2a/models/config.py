@@ -158,6 +158,8 @@ def describe(error: ValidationError) -> str:
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"unknown field {place!r}{more}"
+    if isinstance(first.get("input"), Mapping):  # a rule over several fields, which it names
+        return f"{message}{more}" if not first["loc"] else f"{place}: {message}{more}"
     shown = repr(first.get("input"))
     shown = shown if len(shown) < 60 else shown[:57] + "..."
     return f"{place} is {shown}: {message}{more}"

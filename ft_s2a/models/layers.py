@@ -77,7 +77,7 @@ class TrackHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, x: Tensor, tracks: Tensor | None = None) -> Tensor:
-        """Predict all tracks, or those of the index tensor `tracks` (rows cut before the product)."""
+        """Predict all tracks, or those of the index tensor `tracks` (cut before the product)."""
         if tracks is None:
             return functional.softplus(self.linear(x))
         weight, bias = self.linear.weight[tracks], self.linear.bias[tracks]
