@@ -106,7 +106,8 @@ def figure(
     lane = None
     if annotation is not None:
         genes = read_genes(annotation, reference.sizes, of=reference.name)
-        lane = plan_lane([g for g in genes if g.interval.overlaps(region)], region)
+        here = [gene for gene in genes if gene.interval.overlaps(region)]
+        lane = plan_lane(here, region, width=_axes_width(pairs))
     signals = [_signals(pair, region) for pair in pairs]
     limits = [
         _limits(shown) if quantile is None else quantile_limits(pair, reference.sizes, quantile)
@@ -124,6 +125,12 @@ def figure(
             metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
             drawn.savefig(temporary, format=kind, dpi=150, metadata=metadata)
     return target
+
+
+def _axes_width(pairs: Sequence[TrackPair]) -> float:
+    """Inches left between the names on the left and "predicted" on the right, about."""
+    longest = max(max(len(pair.name), len(pair.field("units"))) for pair in pairs)
+    return max(4.0, _WIDTH - 1.3 - 0.092 * longest)
 
 
 def _style() -> RcParams:
@@ -237,7 +244,7 @@ def _draw(
     start, end = to_one_based(region.start, region.end)
     place = f"{region.chrom}:{start:,}–{end:,}"
     drawn.suptitle(
-        f"{title}   {place}" if title else place,
+        f"{title} · {place}" if title else place,
         fontsize=10.5,
         fontweight="bold",
         x=0.012,
@@ -249,20 +256,23 @@ def _draw(
 def _draw_signal(
     axes: Axes, edges: NDArray[np.int64], signal: _Signal, limits: tuple[float, float]
 ) -> None:
+    from matplotlib.patches import StepPatch
+
     low, high = limits
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines["bottom"].set_color(signal.color)
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
     # Room above the highest column, so that the rows do not touch.
     axes.set_ylim(low, high + 0.08 * (high - low))
-    axes.stairs(signal.values, edges, fill=True, color=signal.color, linewidth=0.0)
+    # axes.stairs would go through every corner to find limits that are known already.
+    axes.add_artist(StepPatch(signal.values, edges, fill=True, color=signal.color, linewidth=0.0))
     above = np.flatnonzero(signal.values > high)
     if above.size:
         axes.hlines(np.full(above.size, high), edges[above], edges[above + 1], color=_INK, lw=1.6)
     if low < 0:
         axes.axhline(0.0, color=_LINE, linewidth=0.5)
     ends = (low, high)
-    axes.set_yticks(ends, [f"{value:.3g}" for value in ends], fontsize=6.5)
+    axes.set_yticks(ends, [_number(value) for value in ends], fontsize=6.5)
     lower, upper = axes.get_yticklabels()
     lower.set_verticalalignment("bottom")
     upper.set_verticalalignment("top")
@@ -276,6 +286,10 @@ def _draw_signal(
             0.5, 0.5, f"nothing {signal.kind} here", transform=axes.transAxes, ha="center",
             va="center", fontsize=7.5, color=_SOFT, style="italic",
         )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _beside(

@@ -12,12 +12,11 @@ from ft_s2a.geometry import Interval, tss_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Inches of the axes and of one letter at the size of the names: only to tell what overlaps.
-_AXES_WIDTH = 8.0
+# Inches: one letter at the size of the names, an arrow, a row.  Only to tell what overlaps.
 _LETTER = 0.062
+_ARROW = 0.14
 _ROW = 0.26
 _MAX_ROWS = 6
-_ARROW = 0.14
 
 
 @dataclass(frozen=True)
@@ -26,28 +25,38 @@ class Placed:
 
     gene: Gene
     row: int
-    named: bool
+    named: bool = False
 
 
 @dataclass(frozen=True)
 class Lane:
-    """The genes of a region in rows; `left_out` did not fit."""
+    """The genes of a region in rows.
+
+    `crowded` genes overlap in two rows, one per strand, without names and arrows.  `per_inch` is
+    the number of bases that an inch shows.
+    """
 
     placed: tuple[Placed, ...]
-    rows: int
-    left_out: int
     region: Interval
+    per_inch: float
+    crowded: bool = False
+
+    @property
+    def rows(self) -> int:
+        """Number of rows, at least 1."""
+        return 2 if self.crowded else 1 + max((p.row for p in self.placed), default=0)
 
     @property
     def height(self) -> float:
         """Height in inches."""
-        return _ROW * max(1, self.rows) + (0.12 if self.left_out else 0.0)
+        return _ROW * self.rows
 
 
-def plan_lane(genes: Sequence[Gene], region: Interval) -> Lane:
+def plan_lane(genes: Sequence[Gene], region: Interval, *, width: float) -> Lane:
     """Give each gene the first row where it overlaps no other.
 
-    Names go along while they fit into the rows; when they do not, genes are placed without.
+    Names go along while they fit into six rows, then arrows alone; more genes than that are drawn
+    in one row per strand.
 
     Parameters
     ----------
@@ -55,44 +64,43 @@ def plan_lane(genes: Sequence[Gene], region: Interval) -> Lane:
         Genes that overlap the region.
     region : Interval
         What is drawn.
+    width : float
+        Width of the drawing in inches.
     """
-    placed, left_out = _pack(genes, region, with_names=True)
-    if left_out:
-        placed, left_out = _pack(genes, region, with_names=False)
-    rows = 1 + max((p.row for p in placed), default=0)
-    return Lane(tuple(placed), rows, left_out, region)
+    per_inch = len(region) / width
+    for with_names in (True, False):
+        placed = _pack(genes, region, per_inch, with_names=with_names)
+        if placed is not None:
+            return Lane(tuple(placed), region, per_inch)
+    strands = [Placed(gene, int(gene.interval.strand == "-")) for gene in genes]
+    return Lane(tuple(strands), region, per_inch, crowded=True)
 
 
-def _pack(genes: Sequence[Gene], region: Interval, *, with_names: bool) -> tuple[list[Placed], int]:
+def _pack(
+    genes: Sequence[Gene], region: Interval, per_inch: float, *, with_names: bool
+) -> list[Placed] | None:
     reached: list[float] = []
     placed: list[Placed] = []
-    left_out = 0
-    gap = 0.05 * _per_inch(region)
-    spans = [(_extent(gene, region, with_name=with_names), gene) for gene in genes]
+    spans = [(_extent(gene, region, per_inch, with_name=with_names), gene) for gene in genes]
     for (left, right), gene in sorted(spans, key=lambda item: item[0]):
-        row = next((r for r, end in enumerate(reached) if end + gap <= left), len(reached))
+        row = next((r for r, end in enumerate(reached) if end <= left), len(reached))
         if row == _MAX_ROWS:
-            left_out += 1
-            continue
+            return None
         if row == len(reached):
             reached.append(right)
-        reached[row] = right
+        reached[row] = right + 0.06 * per_inch
         inside = region.start <= left and right <= region.end
         placed.append(Placed(gene, row, with_names and inside and bool(gene.name)))
-    return placed, left_out
+    return placed
 
 
-def _per_inch(region: Interval) -> float:
-    return len(region) / _AXES_WIDTH
-
-
-def _extent(gene: Gene, region: Interval, *, with_name: bool) -> tuple[float, float]:
+def _extent(
+    gene: Gene, region: Interval, per_inch: float, *, with_name: bool
+) -> tuple[float, float]:
     """What the gene takes up: its body and its name, which begins at its start site."""
     left = float(max(gene.interval.start, region.start))
     right = float(min(gene.interval.end, region.end))
-    length = _ARROW * _per_inch(region)
-    if with_name:
-        length += len(gene.name) * _LETTER * _per_inch(region)
+    length = (_ARROW + (len(gene.name) * _LETTER if with_name else 0.0)) * per_inch
     if gene.interval.strand == "-":
         return min(left, right - length), right
     return left, max(right, left + length)
@@ -103,8 +111,7 @@ def draw_lane(axes: Axes, lane: Lane, *, ink: str, soft: str) -> None:
     from matplotlib.collections import LineCollection, PatchCollection
     from matplotlib.patches import Rectangle
 
-    region = lane.region
-    axes.set_ylim(lane.rows + (0.4 if lane.left_out else 0.0), 0)
+    axes.set_ylim(lane.rows, 0)
     axes.annotate(
         "genes", (0, 0.5), xytext=(-34, 0), xycoords="axes fraction", textcoords="offset points",
         ha="right", va="center", fontsize=9, fontweight="bold", color=ink,
@@ -115,10 +122,10 @@ def draw_lane(axes: Axes, lane: Lane, *, ink: str, soft: str) -> None:
         lines.append([(i.start, middle), (i.end, middle)])
         for start, end in placed.gene.blocks:
             boxes.append(Rectangle((start, middle - 0.15), end - start, 0.3))
-        if i.strand in ("+", "-"):
-            _draw_start(axes, i, placed.row, region, ink)
+        if i.strand in ("+", "-") and not lane.crowded:
+            _draw_start(axes, i, placed.row, lane, ink)
         if placed.named:
-            _draw_name(axes, placed, region, soft)
+            _draw_name(axes, placed, lane, soft)
     axes.add_collection(LineCollection(lines, colors=ink, linewidths=0.8))
     axes.add_collection(PatchCollection(boxes, facecolor=soft, edgecolor="none", zorder=2))
     if not lane.placed:
@@ -126,19 +133,19 @@ def draw_lane(axes: Axes, lane: Lane, *, ink: str, soft: str) -> None:
             0.5, 0.5, "no genes here", transform=axes.transAxes, ha="center", va="center",
             fontsize=7.5, color=soft, style="italic",
         )  # fmt: skip
-    if lane.left_out:
-        axes.text(
-            1.0, 0.0, f"{lane.left_out} more genes", transform=axes.transAxes, ha="right",
-            va="bottom", fontsize=6.5, color=soft,
+    for row, strand in enumerate("+–" if lane.crowded else ""):
+        axes.annotate(
+            strand, (0, 1 - (row + 0.74) / lane.rows), xytext=(-6, 0), xycoords="axes fraction",
+            textcoords="offset points", ha="right", va="center", fontsize=8, color=soft,
         )  # fmt: skip
 
 
-def _draw_name(axes: Axes, placed: Placed, region: Interval, soft: str) -> None:
-    i = placed.gene.interval
+def _draw_name(axes: Axes, placed: Placed, lane: Lane, soft: str) -> None:
+    i, region = placed.gene.interval, lane.region
     start = max(i.start, region.start) if i.strand != "-" else min(i.end, region.end)
     # The name begins behind the arrow, if that is in view.
     seen = start == (i.end if i.strand == "-" else i.start) and i.strand in ("+", "-")
-    shift = _ARROW * _per_inch(region) if seen else 0.0
+    shift = _ARROW * lane.per_inch if seen else 0.0
     axes.text(
         start - shift if i.strand == "-" else start + shift,
         placed.row + 0.53,
@@ -152,11 +159,11 @@ def _draw_name(axes: Axes, placed: Placed, region: Interval, soft: str) -> None:
     )
 
 
-def _draw_start(axes: Axes, gene: Interval, row: int, region: Interval, ink: str) -> None:
+def _draw_start(axes: Axes, gene: Interval, row: int, lane: Lane, ink: str) -> None:
     position = tss_of(gene.start, gene.end, gene.strand)
-    if not region.start <= position < region.end:
+    if not lane.region.start <= position < lane.region.end:
         return
-    length = 0.75 * _ARROW * _per_inch(region) * (1 if gene.strand == "+" else -1)
+    length = 0.75 * _ARROW * lane.per_inch * (1 if gene.strand == "+" else -1)
     top, foot = row + 0.26, row + 0.6
     axes.plot([position, position], [foot, top], color=ink, linewidth=0.8)
     axes.annotate(

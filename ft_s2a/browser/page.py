@@ -263,8 +263,6 @@ def _write_assets(folder: Path, script: IgvScript) -> None:
 
 def _about(pair: TrackPair) -> list[str]:
     values = [pair.field(column) for column in ("assay", "cell_type", "units")]
-    grid = pair.predicted.grid if pair.predicted is not None else 0
-    values.append(f"{grid} bp bins" if grid else "")
     return [value for value in values if value and value != pair.name]
 
 
@@ -294,5 +292,6 @@ def _html(
         observed_color=OBSERVED_COLOR,
         both=any(pair.predicted and pair.observed for pair in pairs),
         page=page,
+        bins=sorted({p.predicted.grid for p in pairs if p.predicted and p.predicted.grid}),
         folder=folder,
     )

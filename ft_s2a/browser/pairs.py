@@ -128,7 +128,7 @@ def _choose(pairs: list[TrackPair], tracks: str | Sequence[str] | None) -> list[
         tuple(
             Track(
                 pair.name,
-                head=pair.field("head"),
+                head=pair.field("head") or "tracks",
                 assay=pair.field("assay"),
                 cell_type=pair.field("cell_type"),
                 units=pair.field("units"),

@@ -223,7 +223,7 @@ class _Handler(BaseHTTPRequestHandler):
         _log.debug("%s %s", self.address_string(), format % args)
 
     def _answer(self, *, with_body: bool) -> None:
-        host = self.headers.get("Host", "127.0.0.1")
+        host = self.headers.get("Host", "127.0.0.1").lower()
         if host.rsplit(":", 1)[0] not in _HOSTS and host not in _HOSTS:
             self._short(HTTPStatus.FORBIDDEN)
             return

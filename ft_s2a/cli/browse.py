@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,8 @@ from typing import Annotated
 import typer
 
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
+
+_log = logging.getLogger(__name__)
 
 _group = typer.Typer(
     name="browse",
@@ -98,8 +101,7 @@ def page(
         overwrite=overwrite,
     )
     show("ft_s2a.browse.page/1", [], files=[folder / "index.html"], as_json=as_json)
-    if not as_json:
-        typer.echo(f"look at it with: ft-s2a browse serve {folder}", err=True)
+    _log.info("look at it with: ft-s2a browse serve %s", folder)
 
 
 @_group.command()
@@ -117,7 +119,7 @@ def serve(
     def announce(url: str) -> None:
         # Flushed, so that a program that started the server can read the address.
         typer.echo(url)
-        typer.echo("Ctrl-C ends it", err=True)
+        _log.info("Ctrl-C ends it")
 
     run(folder, port=port, open_browser=open_browser, announce=announce)
 
