@@ -190,10 +190,17 @@ def _by_file_name(file: TrackFile, others: Sequence[TrackFile]) -> TrackFile | N
     hits = [
         (len(name), other)
         for other in others
+        # Where tables name both sides, other names mean other tracks.
+        if not (_is_named(file) and _is_named(other))
         for name in (other.file.stem, slug(other.track))
         if name in (stem, slug(file.track)) or stem.endswith(f".{name}")
     ]
     return max(hits, key=lambda hit: hit[0])[1] if hits else None
+
+
+def _is_named(file: TrackFile) -> bool:
+    """Whether a table gave the name, or just the file did."""
+    return file.track != file.file.stem
 
 
 def _some(names: Sequence[str]) -> str:

@@ -187,8 +187,23 @@ def _plan_baseline(
     train: Regions,
     valid: Regions,
 ) -> Baseline | None:
+    if name is None and (train or valid):
+        raise ConfigError(
+            "training or validation regions without a baseline",
+            remedy="add --baseline kmer4, or leave --train and --valid out",
+        )
+    planned = None
+    if name is not None:
+        planned = plan_baseline(
+            name,
+            fasta=fasta,
+            train=train,
+            valid=valid,
+            scored=comparison.grid,
+            pairs=comparison.pairs,
+        )
     if fasta is not None:
-        genome = Genome(fasta)
+        genome = Genome(fasta) if planned is None else planned.genome
         predicted = comparison.pairs[0].predicted.file
         with BigWig(predicted) as opened:
             check_sizes(
@@ -198,21 +213,7 @@ def _plan_baseline(
                 of=str(fasta),
                 contigs=contigs_of(comparison.grid.regions),
             )
-    if name is not None:
-        return plan_baseline(
-            name,
-            fasta=fasta,
-            train=train,
-            valid=valid,
-            scored=comparison.grid,
-            pairs=comparison.pairs,
-        )
-    if train or valid:
-        raise ConfigError(
-            "training or validation regions without a baseline",
-            remedy="add --baseline kmer4, or leave --train and --valid out",
-        )
-    return None
+    return planned
 
 
 def _sides(

@@ -120,6 +120,14 @@ def test_many_names_are_cut(folder):
     assert "t10" not in str(caught.value)
 
 
+def test_tables_on_both_sides_are_taken_at_their_word(folder):
+    predicted, observed = folder("out", ["net.b.bw"]), folder("obs", ["b.bw"])
+    write_files(predicted, [TrackFile(predicted / "net.b.bw", "liver")])
+    write_files(observed, [TrackFile(observed / "b.bw", "brain", kind="observed")])
+    with pytest.raises(TrackError, match="no observed partner for 'liver'"):
+        pair_tracks(predicted, observed)
+
+
 def test_names_that_occur_twice_are_refused(folder):
     predicted = folder("out", ["one.bw", "two.bw"])
     write_files(predicted, [TrackFile(predicted / f, "a") for f in ("one.bw", "two.bw")])
