@@ -44,6 +44,9 @@ class Activity:
         1 and full occupancy brings 1).
     element : float64 [E, cell types]
         Sum over an element's activators.
+    strength : float64 [E]
+        Tags per unit of the bracket in :class:`ft_s2a.simulation.recipe.Transcription`; 0 for
+        enhancers.
     expression : float64 [E, cell types]
         Tags of each promoter's gene; 0 for enhancers.
     pairs : Pairs
@@ -56,6 +59,7 @@ class Activity:
 
     opening: Floats
     element: Floats
+    strength: Floats
     expression: Floats
     pairs: Pairs
     lost_opening: Floats
@@ -81,7 +85,7 @@ def evaluate(recipe: Recipe, layout: Layout, occupancy: Floats) -> Activity:
     bracket = numbers.basal + numbers.own * active
     np.add.at(bracket, pairs.gene, pairs.contact[:, None] * active[pairs.enhancer])
     strength = numbers.tags * core
-    expression = strength[:, None] * bracket * (layout.strand != 0)[:, None]
+    expression = strength[:, None] * bracket
 
     # Tags per unit of an element's activity, summed over the genes that it acts on, by strand.
     leverage = np.zeros((len(layout.anchor), 2))
@@ -99,11 +103,12 @@ def evaluate(recipe: Recipe, layout: Layout, occupancy: Floats) -> Activity:
         lost_opening[:, slot] = opening.sum(axis=1) - left.sum(axis=1)
         lost = active - (left * table.activator[:, :, None]).sum(axis=1)
         lost_tags[:, slot] = lost[:, :, None] * leverage[:, None, :]
-        cores = np.flatnonzero(table.core[:, slot] & (layout.strand != 0))
+        cores = np.flatnonzero(table.core[:, slot])
         lost_tags[cores, slot, :, column[cores]] = expression[cores]
     return Activity(
         table.gather(opening),
         active,
+        strength,
         expression,
         pairs,
         table.gather(lost_opening),

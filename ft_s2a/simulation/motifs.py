@@ -63,7 +63,8 @@ class Motif(BaseModel):
     @property
     def log_odds(self) -> NDArray[np.float64]:
         """Bits against equally likely bases, float64 [width, 4]."""
-        return np.log2(self.matrix / 0.25)
+        bits: NDArray[np.float64] = np.log2(self.matrix / 0.25)
+        return bits
 
     @property
     def best(self) -> float:
@@ -111,8 +112,8 @@ def reverse_complement(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def score(log_odds: NDArray[np.float64], instances: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Bits of instances uint8 [n, width] (codes 0-3, read in the motif's direction), [n]."""
-    picked: NDArray[np.float64] = log_odds[np.arange(len(log_odds)), instances]
-    return picked.sum(axis=1)
+    bits: NDArray[np.float64] = log_odds[np.arange(len(log_odds)), instances].sum(axis=1)
+    return bits
 
 
 def draw_instances(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,8 @@ from ft_s2a.simulation.motifs import MAX_CELL_TYPES, Motif, default_motifs
 MIN_CONTIG = 20_000  # a window of 16,384 bp and the margins
 RECORD_FILE = "simulation.yaml"
 
-CellType = Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+$")]
+_CELL_TYPE = r"^[A-Za-z0-9_+-]+$"
+CellType = Annotated[str, Field(pattern=_CELL_TYPE)]
 
 
 class _Frozen(BaseModel):
@@ -238,10 +240,11 @@ class Recipe(_Frozen):
         if not isinstance(given, dict) or given.get("motifs"):
             return given
         cells = given.get("cell_types", ("A", "B"))
-        if isinstance(cells, (list, tuple)) and len(cells) > MAX_CELL_TYPES:
+        if not isinstance(cells, (list, tuple)) or not all(_is_cell_type(name) for name in cells):
+            return given  # the field's own check says what is wrong
+        if len(cells) > MAX_CELL_TYPES:
             raise ValueError(f"more than {MAX_CELL_TYPES} cell types need motifs of their own")
-        names = cells if isinstance(cells, (list, tuple)) else ()
-        return {**given, "motifs": default_motifs([str(name) for name in names])}
+        return {**given, "motifs": default_motifs(cells)}
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
@@ -335,6 +338,10 @@ def read_record(path: str | Path) -> SimulationRecord:
         raise ConfigError(
             _first_mistake(error), where=found, expected=f"a {RECORD_FILE} as simulations write it"
         ) from error
+
+
+def _is_cell_type(name: object) -> bool:
+    return isinstance(name, str) and re.match(_CELL_TYPE, name) is not None
 
 
 def _first_mistake(error: ValidationError) -> str:

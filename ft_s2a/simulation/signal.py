@@ -12,7 +12,13 @@ from ft_s2a.simulation.recipe import Recipe
 from ft_s2a.tracks.table import Track, TrackTable
 
 _FOOTPRINTS = 4.0  # standard deviations after which a profile is cut
-_COLORS = (("#3b6fb6", "#c8502b", "#8f2f12"), ("#2c9a86", "#8a4fb0", "#5a2a80"))
+# ATAC, CAGE forward and CAGE reverse of each cell type.
+_COLORS = (
+    ("#3b6fb6", "#c8502b", "#8f2f12"),
+    ("#2c9a86", "#8a4fb0", "#5a2a80"),
+    ("#b8860b", "#3f8f3f", "#245424"),
+    ("#7a7a7a", "#c23b75", "#7d1f49"),
+)
 
 
 def track_table(recipe: Recipe) -> TrackTable:

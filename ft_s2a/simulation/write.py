@@ -185,7 +185,6 @@ def _enhancers(recipe: Recipe, contigs: Sequence[Contig]) -> pd.DataFrame:
     for contig in contigs:
         layout, pairs, activity = contig.layout, contig.activity.pairs, contig.activity
         names = np.array(_element_names(contig), dtype=object)
-        core = _core_strength(recipe, contig)
         part = pd.DataFrame(
             {
                 "contig": contig.name,
@@ -202,23 +201,13 @@ def _enhancers(recipe: Recipe, contigs: Sequence[Contig]) -> pd.DataFrame:
         for i, cell in enumerate(recipe.cell_types):
             active = activity.element[pairs.enhancer, i]
             total = activity.expression[pairs.gene, i]
-            lost = core[pairs.gene] * pairs.contact * active
+            lost = activity.strength[pairs.gene] * pairs.contact * active
             part[f"activity.{cell}"] = active
             part[f"effect.{cell}"] = np.divide(
                 lost, total, out=np.zeros_like(lost), where=total > 0
             )
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def _core_strength(recipe: Recipe, contig: Contig) -> NDArray[np.float64]:
-    """Tags of each element's gene per unit of activity, [E]."""
-    layout = contig.layout
-    cores = np.array([motif.role == "core" for motif in recipe.motifs])[layout.site_motif]
-    strength = np.zeros(len(layout.anchor))
-    occupancy = contig.planted.occupancy[cores]
-    strength[layout.site_element[cores]] = recipe.transcription.tags * occupancy
-    return strength
 
 
 def _write_bed(path: Path, contigs: Sequence[Contig]) -> None:
@@ -267,5 +256,7 @@ def _binned(path: Path, sizes: dict[str, int]) -> NDArray[np.float64]:
 
 
 def _pearson(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return float(np.corrcoef(x, y)[0, 1])
+    """Pearson correlation in float64; NaN when one side is constant (up to rounding)."""
+    if min(np.ptp(x), np.ptp(y)) < 1e-6:
+        return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])
