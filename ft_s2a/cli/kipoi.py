@@ -41,7 +41,7 @@ def bigwig(
     ],
     entry: Annotated[str, typer.Option(help="Entry that predicted: name or folder.")],
     sizes: Annotated[Path, typer.Option(help="Contig lengths: chrom.sizes or .fai.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the bigWigs.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bigWigs.")],
     tracks: Annotated[
         str | None, typer.Option(help="Only these tracks: names, wildcards, column=value.")
     ] = None,

@@ -84,6 +84,12 @@ def fetch_data(sources: Iterable[Source]) -> list[Path]:
         Naming the file and both hashes.
     FtS2aError
         When no address answers.
+
+    Examples
+    --------
+    ::
+
+        tracks = fetch_data(read_sources("sources.tsv"))
     """
     listed = list(sources)
     return [fetch(source) for source in track(listed, "fetching", unit="files")]
@@ -119,6 +125,12 @@ def weights_path(entry: Entry, *, trust_on_first_use: bool = False) -> Path:
         When the entry's folder lacks its weights.
     ChecksumError
         When the hash differs, or none is recorded and the weights are not trusted.
+
+    Examples
+    --------
+    ::
+
+        weights_path(find_entry("yeast/basenji2"))
     """
     weights = entry.weights
     known = weights.sha256 or _trusted(entry)

@@ -82,6 +82,12 @@ def write_bigwigs(
         When the file is no such HDF5, or belongs to another entry.
     ContigError
         When rows overlap, or lie outside their contig.
+
+    Examples
+    --------
+    ::
+
+        write_bigwigs("predictions.h5", "yeast/basenji2", "genome.fa.fai", "predicted")
     """
     import pandas as pd
 

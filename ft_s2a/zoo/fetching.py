@@ -20,6 +20,12 @@ def fetch(entry: Entry | str | Path, *, trust_on_first_use: bool = False) -> Pat
     Raises
     ------
     ChecksumError, MissingFileError, FtS2aError
+
+    Examples
+    --------
+    ::
+
+        fetch("yeast/basenji2")
     """
     found = entry if isinstance(entry, Entry) else find_entry(entry)
     return weights_path(found, trust_on_first_use=trust_on_first_use)

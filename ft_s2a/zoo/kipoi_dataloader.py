@@ -53,6 +53,15 @@ def windows_of(
         Contig lengths.
     centre : bool
         One window around the row's centre instead of a grid anchored at its start.
+    name, strand : str
+        Given to each window.
+
+    Examples
+    --------
+    >>> row, geometry = Interval("I", 100, 500), Geometry(512, 128, 1)
+    >>> windows = windows_of(row, geometry, {"I": 600}, centre=False, name="a", strand="*")
+    >>> [(w.start, w.end) for w in windows]
+    [(100, 356), (356, 600)]
     """
     (piece,) = plan([region], sizes, geometry, centre=centre)
     stop = piece.region.end

@@ -96,6 +96,12 @@ def package(
     ------
     FtS2aError
         When the run folder is incomplete, or the entry exists already.
+
+    Examples
+    --------
+    ::
+
+        package("runs/yeast", "model_zoo/yeast/basenji2", license="MIT")
     """
     run = require_file(run_dir, "run folder")
     target = refuse_existing(entry_dir, overwrite=overwrite)

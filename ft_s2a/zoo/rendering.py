@@ -45,6 +45,12 @@ def render(entry_dir: str | Path, *, check: bool = False) -> list[Path]:
     ------
     FormatError
         With `check`: naming the first file that differs, and the line.
+
+    Examples
+    --------
+    ::
+
+        render("model_zoo/yeast/basenji2", check=True)
     """
     entry = read_entry(entry_dir)
     texts = render_texts(entry)

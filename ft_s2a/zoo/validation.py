@@ -49,6 +49,12 @@ def validate(entry_dir: str | Path) -> list[Check]:
     -------
     list of Check
         The entry is valid when none has failed.
+
+    Examples
+    --------
+    ::
+
+        [row.detail for row in validate("model_zoo/yeast/basenji2") if row.status == "failed"]
     """
     try:
         entry = read_entry(entry_dir)

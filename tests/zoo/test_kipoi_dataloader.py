@@ -23,7 +23,7 @@ OUTPUT = 1024  # bp, 8 bins
 def load(entry: Entry, genome: Path, bed: str, tmp_path: Path, **options: Any) -> Any:
     file = tmp_path / "regions.bed"
     file.write_text(bed)
-    return ft_s2a.ZooDataloader.for_entry(entry.folder)(str(file), str(genome), **options)  # type: ignore[attr-defined]
+    return ft_s2a.ZooDataloader.for_entry(entry.folder)(str(file), str(genome), **options)
 
 
 def ranges(loader: Any) -> list[tuple[Any, ...]]:
@@ -91,7 +91,7 @@ def test_wrong_contigs_and_options(entry: Entry, genome: Path, tmp_path: Path) -
     with pytest.raises(ConfigError, match="centre is 'yes'"):
         load(entry, genome, "II\t0\t100\n", tmp_path, centre="yes")
     with pytest.raises(ConfigError, match="does not know its entry"):
-        ft_s2a.ZooDataloader("a.bed", "a.fa")  # type: ignore[attr-defined]
+        ft_s2a.ZooDataloader("a.bed", "a.fa")
 
 
 def test_two_entries_keep_their_descriptions(entry: Entry, run: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_loader_arguments_are_those_of_the_yaml(entry: Entry) -> None:
     import inspect
 
     args = yaml.safe_load((entry.folder / "dataloader.yaml").read_text())["args"]
-    signature = inspect.signature(ft_s2a.ZooDataloader)  # type: ignore[attr-defined]
+    signature = inspect.signature(ft_s2a.ZooDataloader)
     assert list(args) == list(signature.parameters)
     for name, parameter in signature.parameters.items():
         optional = parameter.default is not inspect.Parameter.empty
@@ -149,4 +149,4 @@ def test_a_copy_of_an_entry_elsewhere_works(entry: Entry, tmp_path: Path) -> Non
     folder = tmp_path / "somewhere" / "copy"
     shutil.copytree(entry.folder, folder)
     render(folder, check=True)
-    assert ft_s2a.ZooDataloader.for_entry(folder).entry().folder == folder  # type: ignore[attr-defined]
+    assert ft_s2a.ZooDataloader.for_entry(folder).entry().folder == folder

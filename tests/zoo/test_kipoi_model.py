@@ -34,7 +34,7 @@ def codes() -> NDArray[np.uint8]:
 
 @pytest.fixture(scope="module")
 def model(entry: Entry) -> Any:
-    return ft_s2a.ZooModel(entry.folder)  # type: ignore[attr-defined]
+    return ft_s2a.ZooModel(entry.folder)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_what_is_not_supported_is_refused(model: Any, codes: NDArray[np.uint8]) 
 
 
 def test_kipoi_may_set_its_names(entry: Entry, codes: NDArray[np.uint8]) -> None:
-    model = ft_s2a.ZooModel(entry.folder)  # type: ignore[attr-defined]
+    model = ft_s2a.ZooModel(entry.folder)
     before = model.predict_on_batch(codes)
     names = ["type", "args", "info", "schema", "dependencies", "default_dataloader", "name"]
     names += ["source", "source_name", "source_dir", "writers", "pipeline"]
@@ -172,7 +172,7 @@ def test_kipoi_may_set_its_names(entry: Entry, codes: NDArray[np.uint8]) -> None
 
 
 def test_the_expectation_is_looked_for_in_the_entry(entry: Entry) -> None:
-    model = ft_s2a.ZooModel(entry.folder)  # type: ignore[attr-defined]
+    model = ft_s2a.ZooModel(entry.folder)
     model.test = SimpleNamespace(expect="example/expect.h5", precision_decimal=3)
     assert Path(model.test.expect) == entry.folder / "example/expect.h5"
     model.test = SimpleNamespace(expect=None)
@@ -186,7 +186,7 @@ def test_weights_are_loaded_at_the_first_prediction(
     shutil.copytree(entry.folder, folder)
     (folder / "weights.safetensors").unlink()
     monkeypatch.chdir(folder)
-    model = ft_s2a.ZooModel()  # type: ignore[attr-defined]
+    model = ft_s2a.ZooModel()
     # The folder is that of the construction.
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MissingFileError, match="has no weights"):
