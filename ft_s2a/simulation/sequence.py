@@ -63,8 +63,7 @@ def draw_background(
     gc = np.clip(background.gc + background.gc_sd * drift, 0.15, 0.85)
     levels = np.linspace(0.15, 0.85, _GC_LEVELS)
     level = np.abs(gc[:, None] - levels).argmin(axis=1)
-    tables = np.stack([_transitions(value, background.cpg) for value in levels])
-    edges = np.cumsum(tables, axis=2)[:, :, :3]
+    edges = np.cumsum(_transitions(levels, background.cpg), axis=2)[:, :, :3]
     # All domains grow side by side, a base at a time.
     frequencies = np.stack([(1 - levels) / 2, levels / 2, levels / 2], axis=1)
     state = (rng.random(domains)[:, None] > np.cumsum(frequencies, axis=1)[level]).sum(axis=1)
@@ -75,16 +74,16 @@ def draw_background(
     return result.T.ravel()[:length].copy()
 
 
-def _transitions(gc: float, cpg: float) -> NDArray[np.float64]:
-    """Probabilities of the next base (columns) whose stationary GC fraction is exactly `gc`."""
-    base = np.array([1 - gc, gc, gc, 1 - gc]) / 2
+def _transitions(gc: NDArray[np.float64], cpg: float) -> NDArray[np.float64]:
+    """Probabilities of the next base (last axis) whose stationary GC fractions are `gc` exactly."""
+    base = np.stack([1 - gc, gc, gc, 1 - gc], axis=1) / 2
     ratio = _DINUCLEOTIDES.copy()
     ratio[1, 2] = cpg
-    pairs = ratio * base[:, None] * base
+    pairs = ratio * base[:, :, None] * base[:, None, :]
     for _ in range(200):  # iterative proportional fitting to the base frequencies on both sides
-        pairs *= (base / pairs.sum(axis=1))[:, None]
-        pairs *= base / pairs.sum(axis=0)
-    result: NDArray[np.float64] = pairs / pairs.sum(axis=1, keepdims=True)
+        pairs *= (base / pairs.sum(axis=2))[:, :, None]
+        pairs *= (base / pairs.sum(axis=1))[:, None, :]
+    result: NDArray[np.float64] = pairs / pairs.sum(axis=2, keepdims=True)
     return result
 
 

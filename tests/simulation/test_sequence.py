@@ -35,8 +35,8 @@ def test_background_has_the_composition_asked_for() -> None:
 
 def test_gc_varies_along_the_contig_more_than_by_chance() -> None:
     def spread(gc_sd: float) -> float:
-        background = Background(gc_sd=gc_sd)
-        codes = draw_background(background, 1_000_000, np.random.default_rng(4))
+        background = Background(gc_sd=gc_sd, domain=200)
+        codes = draw_background(background, 500_000, np.random.default_rng(4))
         return float(((codes == 1) | (codes == 2)).reshape(-1, 10_000).mean(axis=1).std())
 
     assert spread(0.05) > 5 * spread(0.0)
