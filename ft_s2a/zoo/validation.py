@@ -11,7 +11,7 @@ import numpy as np
 
 from ft_s2a.checkpoint import load_weights
 from ft_s2a.entries import Entry, read_entry, weights_path
-from ft_s2a.entries.registry import find_folder
+from ft_s2a.entries.registry import find_folder, weights_bytes
 from ft_s2a.errors import ConfigError, FtS2aError
 from ft_s2a.zoo.expectation import predict_example, read_expectation
 from ft_s2a.zoo.packaging import UNSTATED
@@ -177,9 +177,12 @@ def _weights(entry: Entry) -> Check | str:
 
 def _size(entry: Entry) -> Check | str:
     total = sum(path.stat().st_size for path in _files(entry))
-    if total > 1.5 * _WEIGHTS_BYTES:
+    weights = weights_bytes(entry) if entry.weights.file else None
+    if weights is not None and weights > _WEIGHTS_BYTES:
         return Check(
-            "size", "warning", f"{total / 1e6:.1f} MB: host weights above 5 MB at an address"
+            "size",
+            "warning",
+            f"weights of {weights / 1e6:.1f} MB in the folder: above 5 MB, keep them at an address",
         )
     return f"{total / 1e6:.2f} MB"
 

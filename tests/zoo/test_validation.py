@@ -162,3 +162,8 @@ def test_what_is_missing_is_said(copy: Path) -> None:
     _rewrite(copy, splits="unknown", citation="", species="unstated")
     found = statuses(copy)
     assert (found["splits"], found["citation"], found["licence"]) == ("warning",) * 3
+
+
+def test_large_weights_are_told_apart(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ft_s2a.zoo.validation._WEIGHTS_BYTES", 1000)
+    assert statuses(copy)["size"] == "warning"
