@@ -67,15 +67,22 @@ def spearman_per_track(pred: ArrayLike, obs: ArrayLike) -> Floats:
 def spearman(pred: NDArray[np.floating], obs: NDArray[np.floating]) -> float:
     """Spearman correlation of one track, [N] and [N]."""
     known = ~(np.isnan(pred) | np.isnan(obs))
-    ranks = [_ranks(values[known])[:, None] for values in (pred, obs)]
-    return float(_moments(*ranks).pearson()[0])
+    if not known.all():
+        pred, obs = pred[known], obs[known]
+    return float(_moments(_ranks(pred)[:, None], _ranks(obs)[:, None]).pearson()[0])
 
 
 def _ranks(values: NDArray[np.floating]) -> Floats:
+    """Ranks from 1, ties at their mean; few temporaries, since a track may be a genome long."""
     # scipy.stats has this too, but takes seconds to import.
-    _, position, ties = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(ties)
-    return np.asarray((last - (ties - 1) / 2.0)[position])
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    del ordered
+    ties = np.diff(np.append(starts, len(values)))
+    ranks = np.empty(len(values), dtype=np.float64)
+    ranks[order] = np.repeat(starts + (ties + 1) / 2.0, ties)
+    return ranks
 
 
 def _moments(pred: ArrayLike, obs: ArrayLike) -> Moments:
