@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from ft_s2a.conventions.text import text_lines
 from ft_s2a.errors import ContigError, FormatError, GeometryError
-from ft_s2a.genome import check_contig
+from ft_s2a.genome.contigs import check_contig, same_contig
 from ft_s2a.geometry import Interval, from_one_based, merge
 
 _NAMES = ("gene_name", "Name", "name", "gene", "gene_id", "ID", "locus_tag")
@@ -86,7 +86,10 @@ def read_genes(path: str | Path, sizes: Mapping[str, int], *, of: str) -> list[G
         raise FormatError("holds no gene", where=path, expected="at least one")
     kept = [gene for gene in genes if gene.interval.chrom in sizes]
     if not kept:
-        check_contig(genes[0].interval.chrom, sizes, where=path, of=of)
+        # The contig that tells most: one that `sizes` has under another name.
+        names = list(dict.fromkeys(gene.interval.chrom for gene in genes))
+        telling = next((name for name in names if same_contig(name, sizes)), names[0])
+        check_contig(telling, sizes, where=path, of=of)
     for gene in kept:
         length = sizes[gene.interval.chrom]
         if gene.interval.end > length:

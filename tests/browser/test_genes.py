@@ -118,7 +118,7 @@ def test_bad_rows_are_named(tmp_path: Path, name: str, text: str, message: str) 
 
 def test_contigs_that_differ_are_explained(tmp_path: Path) -> None:
     with pytest.raises(ContigError, match=r"'chrII' is not in toy.fa, which calls it 'II'"):
-        read(tmp_path, "a.bed", "chrII\t5\t9\n")
+        read(tmp_path, "a.bed", "chrM\t5\t9\nchrII\t5\t9\n")
     with pytest.raises(ContigError, match=r"I:5-6000.*past the contig's end at 5,000 bp"):
         read(tmp_path, "a.bed", "I\t5\t6000\n")
     with pytest.raises(MissingFileError, match="no such annotation"):
