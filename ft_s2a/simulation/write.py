@@ -44,7 +44,7 @@ _STRANDS = {1: "+", -1: "-", 0: "."}
 
 def write_simulation(folder: Path, recipe: Recipe, contigs: Sequence[Contig]) -> None:
     """Write every file of a simulation into an existing, empty folder."""
-    import ft_s2a
+    from ft_s2a import __version__
 
     sizes = {contig.name: len(contig.codes) for contig in contigs}
     table = track_table(recipe)
@@ -64,7 +64,7 @@ def write_simulation(folder: Path, recipe: Recipe, contigs: Sequence[Contig]) ->
         TrackFile(
             expected / track.file, track.name, track.head, track.assay, track.cell_type,
             track.units, track.color, recipe.step, "simulation-expectation",
-            ft_s2a.__version__, "predicted", track.strand_pair,
+            __version__, "predicted", track.strand_pair,
         )
         for track in table
     ]  # fmt: skip
@@ -74,7 +74,7 @@ def write_simulation(folder: Path, recipe: Recipe, contigs: Sequence[Contig]) ->
     _write_table(folder / NAMES["enhancers"], _enhancers(recipe, contigs))
     _write_bed(folder / NAMES["genes"], contigs)
     _write_table(folder / NAMES["summary"], _summary(folder, table, sizes))
-    versions = {"ft_s2a": ft_s2a.__version__, "numpy": np.__version__}
+    versions = {"ft_s2a": __version__, "numpy": np.__version__}
     record = SimulationRecord(recipe=recipe, versions=versions)
     write_text(folder / NAMES["recipe"], record.to_yaml())
 
