@@ -26,6 +26,7 @@ _INK, _MUTED, _FRAME = "#222222", "#6b6b6b", "#bdbdbd"
 _PANEL = 2.5
 _ALONE = 3.4
 _COLUMNS = 5
+_NAME = 28
 _PNG_DPI = 160
 
 
@@ -171,7 +172,9 @@ def _draw(axes: Axes, panel: Panel, *, named: bool) -> None:
         color=_MUTED,
         linespacing=1.4,
     )
-    axes.set_title(panel.track, fontsize=9, color=_INK, loc="left", pad=25, fontweight="bold")
+    axes.set_title(
+        _short(panel.track), fontsize=9, color=_INK, loc="left", pad=25, fontweight="bold"
+    )
 
 
 def _caption(score: Score) -> str:
@@ -201,10 +204,19 @@ def _ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     for value in candidates:
         # Labels need room: leave out what comes too close to the one before.
         room = math.log1p(value) - (math.log1p(values[-1]) if values else -math.inf)
-        if room > 0.09 * (high - low):
+        if room > 0.15 * (high - low):
             values.append(value)
     inside = [value for value in values if low <= math.log1p(value) <= high]
-    return [math.log1p(value) for value in inside], [f"{value:g}" for value in inside]
+    return [math.log1p(value) for value in inside], [_label(value) for value in inside]
+
+
+def _label(value: float) -> str:
+    return f"{value:g}" if value < 1e4 else f"1e{round(math.log10(value))}"
+
+
+def _short(name: str) -> str:
+    """A name that fits over its panel; the end often tells the strand."""
+    return name if len(name) <= _NAME else f"{name[: _NAME - 10]}…{name[-9:]}"
 
 
 def _tint(color: str, share: float) -> tuple[float, float, float]:
