@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from ft_s2a import __version__
 from ft_s2a.conventions.atomic import atomic_path, refuse_existing
@@ -21,11 +22,12 @@ from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.data.splits import Splits, parse_splits
 from ft_s2a.data.statistics import Statistics
 from ft_s2a.data.windows import Window, place_windows
-from ft_s2a.errors import DataError
+from ft_s2a.errors import DataError, FtS2aError, OutputExistsError, TrackError
 from ft_s2a.genome.bigwig import BigWig
 from ft_s2a.genome.contigs import check_sizes
 from ft_s2a.genome.fasta import Genome
 from ft_s2a.geometry import Geometry
+from ft_s2a.models.config import HeadConfig
 from ft_s2a.tracks.table import Track, TrackTable, read_tracks
 from ft_s2a.tracks.units import to_target
 
@@ -33,6 +35,12 @@ _log = logging.getLogger(__name__)
 
 # Training windows looked at to set an automatic scale.
 _SCALE_WINDOWS = 2000
+
+# Below this, float16 has fewer than its ten bits.
+_SMALLEST_NORMAL = float(np.finfo(np.float16).smallest_normal)
+
+# A process may hold some hundreds of files; beyond that, each is closed after it was read.
+_MOST_OPEN = 256
 
 
 def from_bigwigs(
@@ -70,7 +78,8 @@ def from_bigwigs(
     coverage : float
         Mean number of random training windows over a base.
     dtype : {'auto', 'float16', 'float32'}
-        Type of the stored targets; auto is float16, or float32 when a track's assay is RNA.
+        Type of the stored targets; auto is float16, or float32 when a track's assay is one of
+        RNA (RNA, RNA-seq, snRNA, ...), whose range float16 does not cover.
 
     Returns
     -------
@@ -87,11 +96,15 @@ def from_bigwigs(
 
         from_bigwigs("genome.fa", "tracks.tsv", "set.zarr", split="test=II,valid=IV,train=rest")
     """
-    refuse_existing(out, overwrite=overwrite)
+    _check_output(Path(out), overwrite=overwrite)
+    if seed < 0 or not coverage > 0 or not math.isfinite(coverage):
+        raise FtS2aError(
+            f"seed {seed}, coverage {coverage}", expected="a seed of 0 or more, a coverage above 0"
+        )
     geometry = Geometry(input_length, bin_size, crop_bins)
     genome = Genome(fasta)
     table = tracks if isinstance(tracks, TrackTable) else read_tracks(tracks, need_files=True)
-    table.pairs()
+    _check_table(table, where=None if isinstance(tracks, TrackTable) else tracks)
     splits = parse_splits(split, genome.sizes, of=str(fasta))
     windows = place_windows(
         splits, genome.sizes, geometry, train_starts=train_starts, coverage=coverage, seed=seed
@@ -100,12 +113,12 @@ def from_bigwigs(
     files = [BigWig(track.file) for track in table]
     for file in files:
         check_sizes(file.sizes, genome.sizes, where=file.path, of=str(fasta), contigs=contigs)
+        if len(files) > _MOST_OPEN:
+            file.close()
     table = _set_scales(table, files, windows, genome, bin_size)
-    kind = (
-        ("float32" if any(t.assay == "RNA" for t in table) else "float16")
-        if (dtype == "auto")
-        else dtype
-    )
+    kind: str = dtype
+    if kind == "auto":
+        kind = "float32" if any("RNA" in t.assay.upper() for t in table) else "float16"
     with atomic_path(out, overwrite=overwrite) as temporary:
         group = store.create(temporary, windows, geometry.output_bins, len(table), kind)
         hashes, statistics = _fill(group, windows, files, table, genome, bin_size, kind)
@@ -125,6 +138,34 @@ def from_bigwigs(
         store.write_header(group, header)
     _log.info("%s: %d windows of %d bins", out, len(windows), geometry.output_bins)
     return TrackDataset(out)
+
+
+def _check_output(out: Path, *, overwrite: bool) -> None:
+    refuse_existing(out, overwrite=overwrite)
+    # The whole folder is replaced: it must be a set, and nothing else.
+    if out.is_dir() and any(out.iterdir()) and not store.is_store(out):
+        raise OutputExistsError(
+            "is a folder but no training set; it is not replaced", where=out, remedy="name another"
+        )
+
+
+def _check_table(table: TrackTable, *, where: str | Path | None) -> None:
+    table.pairs()
+    if len(table.heads) > 1:
+        raise TrackError(
+            f"the tracks name {len(table.heads)} heads ({', '.join(table.heads)})",
+            where=where,
+            expected="one head per training set",
+        )
+    try:
+        HeadConfig(name=table.heads[0], tracks=len(table))
+    except ValidationError as error:
+        raise TrackError(
+            f"head {table.heads[0]!r}", where=where, expected="letters, digits and _ -"
+        ) from error
+    for track in table:
+        if not track.file:
+            raise TrackError(f"track {track.name!r} names no file", where=where)
 
 
 def _header(
@@ -147,6 +188,7 @@ def _header(
     }
     parts = {
         "bin_size": geometry.bin_size,
+        "input_length": geometry.input_length,
         "tracks": records,
         "contigs": {k: v.md5 for k, v in contig_records.items()},
     }
@@ -174,17 +216,30 @@ def _fill(
     bin_size: int,
     dtype: str,
 ) -> tuple[list[str], Statistics]:
-    targets = group["targets"]
+    targets = store.target_array(group)
     statistics = Statistics(len(table))
+    largest = np.zeros(len(table))
     hashes = []
     for index, window in enumerate(progress(windows, "reading bigWigs", unit="windows")):
         pooled = _pooled(window, files, table, genome.sizes[window.chrom], bin_size)
         place = f"{window.chrom}:{window.start}-{window.end}"
-        values = store.as_stored(to_target(pooled, table), dtype, table, place)
+        # Before the squash, which would hide them.
+        store.refuse_negative(pooled, table, place)
+        exact = to_target(pooled, table)
+        values = store.as_stored(exact, dtype, table, place)
+        largest = np.fmax(largest, np.fmax.reduce(exact, axis=0, initial=0.0))
         targets[index] = values
         hashes.append(hashlib.sha256(values.tobytes()).hexdigest())
         if window.split == "train":
             statistics.update(values)
+    for track, value in zip(table, largest, strict=True):
+        if dtype == "float16" and 0 < value < 64 * _SMALLEST_NORMAL:
+            _log.warning(
+                "track %r is at most %.3g in target units, where float16 keeps few digits: "
+                "give it a scale (such as auto), or use float32",
+                track.name,
+                value,
+            )
     return hashes, statistics
 
 
@@ -205,6 +260,8 @@ def _pooled(
             missing=track.missing,
         )
         pooled[: len(read), column] = read
+        if len(files) > _MOST_OPEN:
+            file.close()
     return pooled
 
 

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from ft_s2a.data.splits import SPLITS
-from ft_s2a.data.store import StoreHeader, open_store
+from ft_s2a.data.store import (
+    StoreHeader,
+    check_complete,
+    open_store,
+    target_array,
+    window_contigs,
+)
 from ft_s2a.errors import ContigError, DataError, MissingFileError
 from ft_s2a.genome.fasta import Genome
 from ft_s2a.geometry import Geometry
@@ -57,18 +63,19 @@ class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
     ) -> None:
         self.path = Path(path)
         group, self.header = open_store(path)
-        self._contigs: list[str] = list(group.attrs["contigs_of_windows"])  # type: ignore[arg-type]
+        check_complete(group, self.path)
+        self._contigs = window_contigs(group)
         self._contig = np.asarray(group["window_contig"])
         self._start = np.asarray(group["window_start"])
         self._split = np.asarray(group["window_split"])
         self.tracks: TrackTable = self.header.table
         self.geometry = _fit(geometry, self.header, self.path)
         self.genome = _genome(self.header, fasta, self.path, check_sequence)
-        self._group: Any = group
+        self._targets: Any = target_array(group)
         self._pid = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_group": None}
+        return {**self.__dict__, "_targets": None}
 
     def __len__(self) -> int:
         return len(self._start)
@@ -105,9 +112,9 @@ class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
 
     def targets(self, index: int) -> NDArray[Any]:
         """Return the stored targets [target_bins, T] of a window."""
-        if self._group is None or self._pid != os.getpid():
-            self._group, self._pid = open_store(self.path)[0], os.getpid()
-        return np.asarray(self._group["targets"][index])
+        if self._targets is None or self._pid != os.getpid():  # a worker opens it for itself
+            self._targets, self._pid = target_array(open_store(self.path)[0]), os.getpid()
+        return np.asarray(self._targets[index])
 
     def item(self, index: int, first_bin: int = 0) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """One example whose first output bin is bin `first_bin` of the stored window."""

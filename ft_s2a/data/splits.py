@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from ft_s2a.errors import ContigError, DataError, GeometryError, near_miss
@@ -32,16 +33,19 @@ def parse_splits(text: str, sizes: Mapping[str, int], *, of: str = "the genome")
     dict of str to list of Interval
         Splits that do not overlap.
 
+    Raises
+    ------
+    DataError, ContigError, GeometryError, FormatError
+        Naming the text, or the file and row.
+
     Examples
     --------
     >>> splits = parse_splits("test=II,valid=X:0-5,train=rest", {"II": 9, "X": 8})
     >>> [str(i) for i in splits["train"]]
     ['X:5-8']
     """
-    if "=" not in text:
-        splits = _from_bed(text, sizes, of)
-    else:
-        splits = _from_text(text, sizes, of)
+    is_bed = "=" not in text or Path(text).is_file()
+    splits = _from_bed(text, sizes, of) if is_bed else _from_text(text, sizes, of)
     _check_disjoint(splits, where=f"split {text!r}")
     return splits
 
@@ -68,6 +72,8 @@ def _from_text(text: str, sizes: Mapping[str, int], of: str) -> Splits:
             rest = name
             continue
         for region in regions.split("+"):
+            if region.strip() == "rest":
+                raise DataError("'rest' is all that is left", where=where, expected=f"{name}=rest")
             splits.setdefault(name, []).append(_region(region.strip(), sizes, where, of))
     if rest is not None:
         taken = [i for kept in splits.values() for i in kept]
@@ -96,7 +102,7 @@ def _region(text: str, sizes: Mapping[str, int], where: str, of: str) -> Interva
 
 
 def _from_bed(path: str, sizes: Mapping[str, int], of: str) -> Splits:
-    if not Path(path).exists():
+    if not Path(path).is_file():
         raise DataError(
             f"{path!r} is neither a split nor a BED file",
             where="--split",
@@ -118,7 +124,7 @@ def _from_bed(path: str, sizes: Mapping[str, int], of: str) -> Splits:
 
 def _check_disjoint(splits: Splits, *, where: str) -> None:
     rows = sorted(((i.chrom, i.start, i.end, name) for name, kept in splits.items() for i in kept))
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         if before[0] == after[0] and after[1] < before[2]:
             raise DataError(
                 f"{before[3]} {before[0]}:{before[1]}-{before[2]} and "

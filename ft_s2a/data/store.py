@@ -10,16 +10,18 @@ from typing import Any, Literal
 
 import numpy as np
 import zarr
-from zarr.codecs import ZstdCodec
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
+from zarr.codecs import ZstdCodec
 
+from ft_s2a.conventions.validation import describe
+from ft_s2a.data.splits import SPLITS
 from ft_s2a.data.windows import Window
 from ft_s2a.errors import DataError, FormatError, require_file
-from ft_s2a.models.config import describe
 from ft_s2a.tracks.table import Track, TrackTable
 
 ATTRIBUTE = "ft_s2a"
+_COLUMNS = ("window_contig", "window_start", "window_split")
 
 
 class ContigRecord(BaseModel):
@@ -90,14 +92,12 @@ def create(path: Path, windows: list[Window], bins: int, tracks: int, dtype: str
         compressors=ZstdCodec(level=3),
     )
     contigs = list(dict.fromkeys(window.chrom for window in windows))
-    columns: dict[str, NDArray[Any]] = {
-        "window_contig": np.array([contigs.index(w.chrom) for w in windows], dtype=np.int32),
-        "window_start": np.array([w.start for w in windows], dtype=np.int64),
-        "window_split": np.array(
-            [("train", "valid", "test").index(w.split) for w in windows], dtype=np.uint8
-        ),
-    }
-    for name, column in columns.items():
+    columns: tuple[NDArray[Any], ...] = (
+        np.array([contigs.index(w.chrom) for w in windows], dtype=np.int32),
+        np.array([w.start for w in windows], dtype=np.int64),
+        np.array([SPLITS.index(w.split) for w in windows], dtype=np.uint8),
+    )
+    for name, column in zip(_COLUMNS, columns, strict=True):
         array = group.create_array(name, shape=column.shape, dtype=column.dtype)
         array[:] = column
     group.attrs["contigs_of_windows"] = contigs
@@ -109,21 +109,90 @@ def write_header(group: zarr.Group, header: StoreHeader) -> None:
     group.attrs[ATTRIBUTE] = header.model_dump(mode="json")
 
 
+def is_store(path: str | Path) -> bool:
+    """Whether a folder is a training set (of any version, complete or not)."""
+    try:
+        group = zarr.open_group(str(path), mode="r", zarr_format=3)
+        return ATTRIBUTE in group.attrs
+    except (OSError, ValueError, KeyError):
+        return False
+
+
 def open_store(path: str | Path) -> tuple[zarr.Group, StoreHeader]:
-    """Open a training set and validate its header."""
+    """Open a training set and validate its header.
+
+    Raises
+    ------
+    MissingFileError, FormatError
+        Naming the folder, and what is missing or wrong in it.
+    """
     found = require_file(path, "training set")
     try:
         group = zarr.open_group(str(found), mode="r", zarr_format=3)
-    except (FileNotFoundError, ValueError, KeyError, NotADirectoryError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise FormatError(
             "is not a training set", where=found, expected="a folder made by 'ft-s2a data ...'"
         ) from error
     if ATTRIBUTE not in group.attrs:
         raise FormatError("is not a complete training set", where=found, remedy="build it again")
     try:
-        return group, StoreHeader.model_validate(group.attrs[ATTRIBUTE])
+        header = StoreHeader.model_validate(group.attrs[ATTRIBUTE])
     except ValidationError as error:
         raise FormatError(f"header: {describe(error)}", where=found) from error
+    _check_arrays(group, header, found)
+    return group, header
+
+
+def check_complete(group: zarr.Group, path: str | Path) -> None:
+    """Check that every window's targets are there: zarr reads a lost chunk as zeros.
+
+    Raises
+    ------
+    FormatError
+        With the number of windows that are missing.
+    """
+    targets = target_array(group)
+    if lost := targets.nchunks - targets.nchunks_initialized:
+        raise FormatError(
+            f"lacks the targets of {lost:,} of {targets.nchunks:,} windows",
+            where=path,
+            remedy="copy the whole folder again, or build it again",
+        )
+
+
+def window_contigs(group: zarr.Group) -> list[str]:
+    """Contigs that ``window_contig`` counts."""
+    names = group.attrs["contigs_of_windows"]
+    assert isinstance(names, list)
+    return [str(name) for name in names]
+
+
+def target_array(group: zarr.Group) -> zarr.Array[Any]:
+    """Targets of all windows, [windows, target_bins, T].
+
+    A window of zeros is written too, so that a chunk that got lost is noticed.
+    """
+    array = group["targets"]
+    assert isinstance(array, zarr.Array)
+    return array.with_config({"write_empty_chunks": True})
+
+
+def _check_arrays(group: zarr.Group, header: StoreHeader, path: Path) -> None:
+    try:
+        arrays = {name: group[name] for name in ("targets", *_COLUMNS)}
+        shapes = {name: getattr(array, "shape", None) for name, array in arrays.items()}
+        contigs = group.attrs["contigs_of_windows"]
+    except (OSError, ValueError, KeyError) as error:
+        raise FormatError(
+            f"lacks an array or a list ({error})", where=path, remedy="copy or build it again"
+        ) from error
+    windows = shapes["targets"][0] if shapes["targets"] else 0
+    wanted = {
+        "targets": (windows, header.target_bins, len(header.tracks)),
+        **dict.fromkeys(_COLUMNS, (windows,)),
+    }
+    if shapes != wanted or not isinstance(contigs, list):
+        raise FormatError(f"holds arrays of shapes {shapes}", where=path, expected=str(wanted))
 
 
 def checksum_of(
@@ -137,6 +206,34 @@ def checksum_of(
     return digest.hexdigest()
 
 
+def refuse_negative(pooled: NDArray[np.float64], table: TrackTable, place: str) -> None:
+    """Refuse pooled bins below zero (observed units; NaN is no value).
+
+    Raises
+    ------
+    DataError
+        Naming track and place.
+    """
+    if (pooled < 0).any():
+        row, column = (int(i) for i in np.argwhere(pooled < 0)[0])
+        raise _bad_value(table[column], "negative", pooled[row, column], place, row)
+
+
+_REMEDIES = {
+    "negative": "a Poisson loss needs values >= 0: use unsigned signal",
+    "infinite": "mask such bases in the bigWig",
+    "too large for float16": "set clip, scale or squash for the track, or pass --dtype float32",
+}
+
+
+def _bad_value(track: Track, word: str, value: float, place: str, row: int) -> DataError:
+    return DataError(
+        f"track {track.name!r} is {word} ({value:.6g}) at {place}, bin {row}",
+        where=track.file or None,
+        remedy=_REMEDIES[word],
+    )
+
+
 def as_stored(
     values: NDArray[np.float64], dtype: str, table: TrackTable, place: str
 ) -> NDArray[Any]:
@@ -147,23 +244,13 @@ def as_stored(
     DataError
         For negative or infinite values, and values beyond float16, naming track and place.
     """
-    for bad, word, remedy in (
-        (np.isinf(values), "infinite", "mask such bases in the bigWig"),
-        (values < 0, "negative", "a Poisson loss needs values >= 0: use unsigned signal"),
-        (
-            (values > np.finfo(np.float16).max)
-            if dtype == "float16"
-            else np.zeros_like(values, bool),
-            "too large for float16",
-            "set clip, scale or squash in the track table, or pass --dtype float32",
-        ),
+    limit = np.finfo(np.dtype(dtype).type).max
+    for bad, word in (
+        (np.isinf(values), "infinite"),
+        (values < 0, "negative"),
+        (values > limit, "too large for float16" if dtype == "float16" else "infinite"),
     ):
         if bad.any():
             row, column = (int(i) for i in np.argwhere(bad)[0])
-            track = table[column]
-            raise DataError(
-                f"track {track.name!r} is {word} ({values[row, column]:.6g}) at {place}, bin {row}",
-                where=track.file or None,
-                remedy=remedy,
-            )
+            raise _bad_value(table[column], word, values[row, column], place, row)
     return values.astype(dtype)

@@ -9,15 +9,15 @@ import numpy as np
 
 from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.data.splits import SPLITS
-from ft_s2a.data.store import StoreHeader, open_store
+from ft_s2a.data.store import StoreHeader, open_store, window_contigs
 
 Rows = list[dict[str, Any]]
 
 
 def summarise_splits(data: TrackDataset | str | Path) -> Rows:
-    """Per split: intervals, their length in bp, windows, and the share of bases that windows cover."""
+    """Per split: intervals, their length in bp, windows, and the share of bases in windows."""
     group, header = open_store(data.path if isinstance(data, TrackDataset) else data)
-    names = list(group.attrs["contigs_of_windows"])  # type: ignore[call-overload]
+    names = window_contigs(group)
     contig, start = np.asarray(group["window_contig"]), np.asarray(group["window_start"])
     split = np.asarray(group["window_split"])
     length = header.target_bins * header.bin_size

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ft_s2a.data.randomness import generator
+from ft_s2a.conventions.randomness import generator
 from ft_s2a.data.splits import Splits
 from ft_s2a.errors import DataError
 from ft_s2a.geometry import Geometry, Interval
@@ -127,4 +127,4 @@ def _random(
 
 
 def _code(text: str) -> int:
-    return int.from_bytes(text.encode()[:16], "little")
+    return int.from_bytes(text.encode(), "little")

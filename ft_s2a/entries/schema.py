@@ -18,8 +18,9 @@ from pydantic import (
 )
 
 from ft_s2a.conventions.hashing import sha256_file
+from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ChecksumError, ConfigError, MissingFileError, TrackError
-from ft_s2a.models.config import ModelConfig, describe, parse_config
+from ft_s2a.models.config import ModelConfig, parse_config
 from ft_s2a.tracks.table import TrackTable, read_tracks
 
 ENTRY_FILE = "entry.yaml"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ConfigError, GeometryError, near_miss
 from ft_s2a.geometry import Geometry
 
@@ -148,21 +149,6 @@ def parse_config(document: Mapping[str, Any], *, where: str | None = None) -> Mo
         raise ConfigError(describe(error), where=where) from error
     except GeometryError as error:
         raise ConfigError(error.what, where=where, remedy=error.remedy) from error
-
-
-def describe(error: ValidationError) -> str:
-    """Say the first mistake of a pydantic validation in one line."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"]) or "document"
-    message = str(first["msg"]).removeprefix("Value error, ")
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return f"unknown field {place!r}{more}"
-    if isinstance(first.get("input"), Mapping):  # a rule over several fields, which it names
-        return f"{message}{more}" if not first["loc"] else f"{place}: {message}{more}"
-    shown = repr(first.get("input"))
-    shown = shown if len(shown) < 60 else shown[:57] + "..."
-    return f"{place} is {shown}: {message}{more}"
 
 
 def first_difference(ours: ModelConfig, theirs: ModelConfig) -> str | None:

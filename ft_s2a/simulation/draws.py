@@ -1,32 +1,17 @@
-"""Random draws: each a pure function of the seed, what it is for, and which contig."""
+"""What the simulation draws random numbers for."""
 
 from __future__ import annotations
 
-from enum import IntEnum
-
-import numpy as np
+from enum import StrEnum
 
 
-class Purpose(IntEnum):
-    """What a draw is for.  Numbers are part of the result: add new ones, never renumber."""
+class Purpose(StrEnum):
+    """Purpose of a draw.  The texts are part of the result: add new ones, never rename."""
 
-    BACKGROUND = 1
-    LAYOUT = 2
-    SITES = 3
-    NOISE = 4
-    INERT = 5
-    DECOY_LAYOUT = 6
-    DECOY_SITES = 7
-
-
-def generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:
-    """Make the generator of a purpose and its numbers (contig, track).
-
-    Examples
-    --------
-    >>> first = generator(1, Purpose.NOISE, 0, 2).integers(1000)
-    >>> bool(first == generator(1, Purpose.NOISE, 0, 2).integers(1000))
-    True
-    """
-    sequence = np.random.SeedSequence(seed, spawn_key=(int(purpose), *numbers))
-    return np.random.Generator(np.random.Philox(sequence))
+    BACKGROUND = "simulation background"
+    LAYOUT = "simulation layout"
+    SITES = "simulation sites"
+    NOISE = "simulation noise"
+    INERT = "simulation inert"
+    DECOY_LAYOUT = "simulation decoy layout"
+    DECOY_SITES = "simulation decoy sites"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ConfigError, require_file
 from ft_s2a.simulation.motifs import MAX_CELL_TYPES, Motif, default_motifs
 
@@ -321,7 +322,7 @@ def make_recipe(base: Recipe | None = None, **changes: Any) -> Recipe:
     try:
         return Recipe.model_validate({**kept, **given})
     except ValidationError as error:
-        raise ConfigError(_first_mistake(error), where="simulation recipe") from error
+        raise ConfigError(describe(error), where="simulation recipe") from error
 
 
 def read_record(path: str | Path) -> SimulationRecord:
@@ -336,20 +337,9 @@ def read_record(path: str | Path) -> SimulationRecord:
         return SimulationRecord.model_validate(document)
     except ValidationError as error:
         raise ConfigError(
-            _first_mistake(error), where=found, expected=f"a {RECORD_FILE} as simulations write it"
+            describe(error), where=found, expected=f"a {RECORD_FILE} as simulations write it"
         ) from error
 
 
 def _is_cell_type(name: object) -> bool:
     return isinstance(name, str) and re.match(_CELL_TYPE, name) is not None
-
-
-def _first_mistake(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"unknown field {place!r}"
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "value_error" or not place:
-        return f"{place}: {message}" if place and place != "recipe" else message
-    return f"{place} is {first.get('input')!r}: {message}"

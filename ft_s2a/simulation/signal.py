@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ft_s2a.simulation.draws import Purpose, generator
+from ft_s2a.conventions.randomness import generator
+from ft_s2a.simulation.draws import Purpose
 from ft_s2a.simulation.grammar import Activity, Floats
 from ft_s2a.simulation.layout import Layout
 from ft_s2a.simulation.recipe import Recipe

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ft_s2a.conventions.atomic import atomic_path, refuse_existing
 from ft_s2a.conventions.progress import track
+from ft_s2a.conventions.randomness import generator
 from ft_s2a.errors import ConfigError, FtS2aError, OutputExistsError
-from ft_s2a.simulation.draws import Purpose, generator
+from ft_s2a.simulation.draws import Purpose
 from ft_s2a.simulation.grammar import Activity, evaluate
 from ft_s2a.simulation.layout import Layout, draw_layout
 from ft_s2a.simulation.recipe import RECORD_FILE, Recipe, make_recipe

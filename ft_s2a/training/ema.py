@@ -48,6 +48,7 @@ class Ema:
     def load_state_dict(self, state: dict[str, int | dict[str, Tensor]]) -> None:
         """Restore :meth:`state_dict`."""
         updates, network = state["updates"], state["network"]
-        assert isinstance(updates, int) and isinstance(network, dict)
+        assert isinstance(updates, int)
+        assert isinstance(network, dict)
         self.updates = updates
         self.network.load_state_dict(network)

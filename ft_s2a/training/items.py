@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
+from ft_s2a.conventions.randomness import generator
 from ft_s2a.data.augment import reverse, shift
 from ft_s2a.data.dataset import TrackDataset
-from ft_s2a.data.randomness import generator
 from ft_s2a.training.recipe import Augmentation
 
 Example = tuple[NDArray[np.uint8], NDArray[np.float32]]

@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ft_s2a.conventions import progress as shown
+from ft_s2a.conventions.randomness import draw_seed
 from ft_s2a.data.dataset import TrackDataset
-from ft_s2a.data.randomness import draw_seed
 from ft_s2a.errors import DataError
 from ft_s2a.models.basenji2 import Basenji2
 from ft_s2a.models.layers import one_hot

@@ -8,8 +8,9 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ConfigError, FormatError, GeometryError, near_miss
-from ft_s2a.models.config import ModelConfig, describe
+from ft_s2a.models.config import ModelConfig
 
 _SHIPPED = Path(__file__).parent / "recipes"
 

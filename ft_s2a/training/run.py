@@ -18,8 +18,8 @@ from ft_s2a import __version__
 from ft_s2a.checkpoint.files import save_weights
 from ft_s2a.conventions.atomic import refuse_existing, write_text
 from ft_s2a.conventions.hashing import sha256_json
+from ft_s2a.conventions.randomness import draw_seed
 from ft_s2a.data.dataset import TrackDataset
-from ft_s2a.data.randomness import draw_seed
 from ft_s2a.data.splits import Splits, splits_to_bed
 from ft_s2a.errors import DataError, FtS2aError, MissingFileError, OutputExistsError
 from ft_s2a.geometry import Interval

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ft_s2a.checkpoint import read_config
 from ft_s2a.conventions.atomic import atomic_path, refuse_existing, write_text
 from ft_s2a.conventions.hashing import sha256_file
+from ft_s2a.conventions.validation import describe
 from ft_s2a.entries import Entry, Score, read_entry
 from ft_s2a.entries.schema import (
     ENTRY_FILE,
@@ -36,7 +37,6 @@ from ft_s2a.errors import (
     OutputExistsError,
     require_file,
 )
-from ft_s2a.models.config import describe
 from ft_s2a.tracks import read_tracks
 from ft_s2a.zoo import example as examples
 from ft_s2a.zoo.rendering import render

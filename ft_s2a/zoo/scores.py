@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ft_s2a.conventions.validation import describe
 from ft_s2a.entries import Score
 from ft_s2a.errors import FormatError, require_file
 from ft_s2a.genome.regions import read_bed
 from ft_s2a.geometry import Interval, merge, parse_locus
-from ft_s2a.models.config import describe
 
 _METRICS = {  # column of `evaluate positions` -> metric, units
     "pearson_log1p": ("pearson", "ln(1 + {units})"),

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ft_s2a.simulation.draws import Purpose, generator
+from ft_s2a.conventions.randomness import generator
+from ft_s2a.simulation.draws import Purpose
 from ft_s2a.simulation.grammar import evaluate
 from ft_s2a.simulation.layout import Layout, draw_layout
 from ft_s2a.simulation.recipe import Recipe, make_recipe
