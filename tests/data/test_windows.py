@@ -1,0 +1,185 @@
+"""Which windows a set holds, as properties over random splits and geometries."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ft_s2a.data.splits import Splits
+from ft_s2a.data.windows import place_windows
+from ft_s2a.errors import DataError
+from ft_s2a.geometry import Geometry, Interval
+
+geometries = st.builds(
+    lambda size, bins, crop: Geometry((bins + 2 * crop) * size, size, crop),
+    st.sampled_from([1, 4, 16]),
+    st.integers(1, 12),
+    st.integers(0, 4),
+)
+
+
+@st.composite
+def genomes(draw: st.DrawFn) -> tuple[dict[str, int], Splits]:
+    """Contigs cut at random places, each piece given to a split or to none."""
+    sizes, splits = {}, Splits()
+    for name in ("b", "a", "c")[: draw(st.integers(1, 3))]:
+        length = draw(st.integers(1, 900))
+        cuts = sorted({0, length, *draw(st.lists(st.integers(1, length), max_size=4))})
+        sizes[name] = length
+        for start, end in pairwise(cuts):
+            split = draw(st.sampled_from(["train", "valid", "test", "none"]))
+            if split != "none":
+                splits.setdefault(split, []).append(Interval(name, start, end))
+    return sizes, splits
+
+
+def inside(start: int, end: int, interval: Interval, length: int) -> bool:
+    """Whether an input lies in an interval; what lies beyond the contig is N and counts."""
+    return interval.start <= max(0, start) and min(end, length) <= interval.end
+
+
+@settings(max_examples=100, deadline=None)
+@given(genomes(), geometries, st.sampled_from(["regular", "random"]), st.integers(0, 5))
+def test_every_input_lies_in_an_interval_of_its_split(
+    genome: tuple[dict[str, int], Splits], geometry: Geometry, starts: str, seed: int
+) -> None:
+    sizes, splits = genome
+    try:
+        windows = place_windows(
+            splits, sizes, geometry, train_starts=starts, coverage=2.0, seed=seed
+        )
+    except DataError:  # no room: see the last tests
+        return
+    order = list(sizes)
+    assert [(order.index(w.chrom), w.start) for w in windows] == sorted(
+        (order.index(w.chrom), w.start) for w in windows
+    )
+    assert {w.split for w in windows} == set(splits)
+    for window in windows:
+        assert window.end - window.start == geometry.output_length
+        assert 0 <= window.start < sizes[window.chrom]
+        left, right = geometry.input_interval(window.start)
+        home = [i for i in splits[window.split] if i.chrom == window.chrom]
+        assert any(inside(left, right, i, sizes[window.chrom]) for i in home), window
+        for other, intervals in splits.items():
+            if other != window.split:
+                seen = Interval(window.chrom, max(0, left), min(right, sizes[window.chrom]))
+                assert not any(seen.overlaps(i) for i in intervals), (window, other)
+
+
+@settings(max_examples=100, deadline=None)
+@given(genomes(), geometries)
+def test_regular_windows_hold_each_allowed_base_once(
+    genome: tuple[dict[str, int], Splits], geometry: Geometry
+) -> None:
+    sizes, splits = genome
+    try:
+        windows = place_windows(splits, sizes, geometry)
+    except DataError:
+        return
+    for split, intervals in splits.items():
+        times = {name: np.zeros(length + geometry.output_length, int) for name, length in
+                 sizes.items()}  # fmt: skip
+        for window in windows:
+            if window.split == split:
+                times[window.chrom][window.start : window.end] += 1
+        for interval in intervals:
+            length = sizes[interval.chrom]
+            first = interval.start + (geometry.crop if interval.start else 0)
+            last = interval.end - (geometry.crop if interval.end < length else 0)
+            counted = times[interval.chrom][first : max(first, last)]
+            assert counted.max(initial=0) <= 1
+            if interval.end == length:
+                assert (counted == 1).all()  # the last window reaches past the contig
+            else:
+                missed = int((counted == 0).sum())
+                assert missed < geometry.output_length
+                assert (
+                    not missed or (counted[-missed:] == 0).all()
+                )  # less than a window, at the end
+
+
+def test_regular_windows_by_hand() -> None:
+    geometry = Geometry(40, 10, 1)  # 20 bp of targets, 10 bp of context on each side
+    intervals = [Interval("a", 0, 75), Interval("b", 5, 100)]
+    placed = place_windows({"train": intervals}, {"a": 90, "b": 100}, geometry)
+    assert [(w.chrom, w.start) for w in placed] == [
+        ("a", 0),  # its input begins at -10: N
+        ("a", 20),
+        ("a", 40),  # its input ends at 70; one more bin would need 80 > 75
+        ("b", 15),
+        ("b", 35),
+        ("b", 55),
+        ("b", 75),
+        ("b", 95),  # reaches past the contig's end
+    ]
+
+
+def test_random_starts_are_a_function_of_the_seed_and_use_single_bases() -> None:
+    geometry = Geometry(40, 10, 1)
+    splits = {"train": [Interval("a", 0, 5000), Interval("b", 0, 5000)]}
+    sizes = {"a": 9000, "b": 9000}
+
+    def starts(seed: int) -> list[tuple[str, int]]:
+        placed = place_windows(splits, sizes, geometry, train_starts="random", seed=seed)
+        return [(w.chrom, w.start) for w in placed]
+
+    assert starts(1) == starts(1)
+    assert starts(1) != starts(2)
+    a, b = ([s for c, s in starts(1) if c == chrom] for chrom in "ab")
+    assert a != b
+    assert len({s % 10 for s in a}) == 10
+    assert min(a) >= 0
+    assert max(a) <= 5000 - 10 - 20
+    assert len(a) == pytest.approx(10 * 4990 / 20, rel=0.01)
+
+
+def test_random_starts_of_contigs_with_a_long_common_name_differ() -> None:
+    names = [f"scaffold_of_a_draft_assembly_{i}" for i in range(2)]
+    splits = {"train": [Interval(name, 0, 5000) for name in names]}
+    placed = place_windows(
+        splits, dict.fromkeys(names, 5000), Geometry(40, 10, 1), train_starts="random"
+    )
+    first, second = ([w.start for w in placed if w.chrom == name] for name in names)
+    assert first != second
+
+
+@pytest.mark.parametrize("coverage", [0.5, 3.0, 20.0])
+def test_random_windows_cover_each_base_as_often_as_asked(coverage: float) -> None:
+    geometry = Geometry(400, 10, 5)
+    placed = place_windows(
+        {"train": [Interval("a", 0, 50_000)]}, {"a": 50_000}, geometry,
+        train_starts="random", coverage=coverage,
+    )  # fmt: skip
+    times = np.zeros(50_000)
+    for window in placed:
+        times[window.start : window.end] += 1
+    assert times.mean() == pytest.approx(coverage, rel=0.02)
+
+
+def test_random_starts_are_for_training_only() -> None:
+    geometry = Geometry(40, 10, 1)
+    splits = {"valid": [Interval("a", 0, 500)], "train": [Interval("a", 500, 900)]}
+    placed = place_windows(splits, {"a": 900}, geometry, train_starts="random")
+    valid = [w.start for w in placed if w.split == "valid"]
+    assert valid == list(range(0, 500 - 10 - 20 + 1, 20))
+
+
+def test_an_interval_shorter_than_the_input_gives_no_window_but_an_error_if_alone() -> None:
+    geometry = Geometry(40, 10, 1)
+    sizes = {"a": 900}
+    short, long = Interval("a", 100, 139), Interval("a", 200, 240)
+    assert [w.start for w in place_windows({"train": [short, long]}, sizes, geometry)] == [210]
+    with pytest.raises(DataError) as caught:
+        place_windows({"train": [long], "valid": [short]}, sizes, geometry)
+    assert "the valid split has no room for one window" in str(caught.value)
+    assert "a:100-139 has 39 bp; expected intervals of at least 40 bp" in str(caught.value)
+
+
+def test_a_contig_shorter_than_a_window_has_one() -> None:
+    placed = place_windows({"test": [Interval("a", 0, 7)]}, {"a": 7}, Geometry(40, 10, 1))
+    assert [(w.start, w.end) for w in placed] == [(0, 20)]
