@@ -249,17 +249,18 @@ def _pooled(
     """Pooled bins of one window, float64 [bins, T]; bins beyond the contig are NaN."""
     bins = (window.end - window.start) // bin_size
     pooled = np.full((bins, len(table)), np.nan)
-    end = min(window.end, length)
+    first = max(0, -window.start // bin_size)
+    start, end = window.start + first * bin_size, min(window.end, length)
     for column, (file, track) in enumerate(zip(files, table, strict=True)):
         read = file.binned(
             window.chrom,
-            window.start,
+            start,
             end,
             bin_size=bin_size,
             stat=track.sum_stat,
             missing=track.missing,
         )
-        pooled[: len(read), column] = read
+        pooled[first : first + len(read), column] = read
         if len(files) > _MOST_OPEN:
             file.close()
     return pooled

@@ -34,6 +34,7 @@ def summarise_splits(data: TrackDataset | str | Path) -> Rows:
                 continue
             starts = np.sort(start[chosen[contig[chosen] == names.index(chrom)]])
             ends = np.minimum(starts + length, header.contigs[chrom].length)
+            starts = np.maximum(starts, 0)
             if len(starts):
                 gained = ends - np.maximum(starts, np.concatenate(([starts[0]], ends[:-1])))
                 covered += int(np.maximum(gained, 0).sum())

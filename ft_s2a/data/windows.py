@@ -38,7 +38,8 @@ def place_windows(
     What lies beyond a contig's end (it reads as N) counts as inside.  Regular windows abut, one
     grid anchored at each interval; at a contig's end the last one may reach past it.  Random
     windows (training only) have uniform starts at single-base resolution, enough of them to cover
-    each base `coverage` times on average.
+    each base `coverage` times on average; they hang over a contig's ends by up to half of their
+    target.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def place_windows(
 
 
 def _allowed(interval: Interval, length: int, geometry: Geometry) -> tuple[int, int]:
-    """First and last allowed target start of an interval, whole targets only."""
+    """First and last target start of an interval whose whole target lies in it."""
     first = interval.start if interval.start == 0 else interval.start + geometry.crop
     margin = 0 if interval.end == length else geometry.crop
     return first, interval.end - margin - geometry.output_length
@@ -114,10 +115,17 @@ def _random(
     seed: int,
 ) -> list[tuple[str, int]]:
     placed = []
+    over = geometry.output_length // 2
     for interval, (first, last) in zip(intervals, room, strict=True):
         if last < first:
             placed += _regular([interval], [(first, last)], sizes, geometry)
             continue
+        # Windows hang over contig ends by up to half, or the network would meet the run of N
+        # that ends every whole-contig prediction for the first time there.
+        if interval.start == 0:
+            first -= over
+        if interval.end == sizes[interval.chrom]:
+            last += over
         span = last + geometry.output_length - first
         number = max(1, round(coverage * span / geometry.output_length))
         random = generator(seed, "windows", _code(interval.chrom), interval.start)
