@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +22,12 @@ from torch.utils.data import DataLoader
 from ft_s2a.conventions import progress as shown
 from ft_s2a.conventions.randomness import draw_seed
 from ft_s2a.data.dataset import TrackDataset
-from ft_s2a.errors import DataError
+from ft_s2a.errors import ConfigError, DataError
 from ft_s2a.models.basenji2 import Basenji2
 from ft_s2a.models.layers import one_hot
 from ft_s2a.training import items
 from ft_s2a.training.ema import Ema
+from ft_s2a.training.history import METRICS_NAME, write_metrics
 from ft_s2a.training.losses import poisson
 from ft_s2a.training.optimizers import (
     clip_gradients,
@@ -39,6 +37,7 @@ from ft_s2a.training.optimizers import (
 )
 from ft_s2a.training.recipe import Recipe
 from ft_s2a.training.state import STATE_NAME, Progress, load_state, save_state
+from ft_s2a.training.stopping import leave_signals_to_parent, stop_signal
 from ft_s2a.training.validation import Scores, validate
 
 _log = logging.getLogger(__name__)
@@ -46,7 +45,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Why the loop ended: ``finished``, ``patience``, ``time`` or ``interrupted``."""
+    """Why the loop ended: ``finished``, ``patience``, ``time`` or ``interrupted``.
+
+    After the last two the state is kept, and the run can be resumed.
+    """
 
     reason: str
     progress: Progress
@@ -54,6 +56,9 @@ class Outcome:
 
 class TrainingLoop:
     """One run: network, data and recipe brought together.
+
+    With several ranks, each computes the gradient of its slice of the batch and they are averaged;
+    norms see the rank's slice.  Rank 0 validates and writes, and what it finds decides for all.
 
     Parameters
     ----------
@@ -65,7 +70,7 @@ class TrainingLoop:
         With a train and a valid split.
     recipe : Recipe
     folder : Path
-        The resume state is kept here.
+        The resume state is kept here, and ``metrics.parquet``.
     key : str
         Hash of recipe and data set, to refuse the state of another run.
     workers : int
@@ -86,9 +91,15 @@ class TrainingLoop:
         workers: int,
         save_best: Callable[[Basenji2], None],
     ) -> None:
+        if recipe.batch_size % fabric.world_size:
+            raise ConfigError(
+                f"batch_size {recipe.batch_size} cannot be divided among {fabric.world_size} ranks",
+                expected=f"a multiple of {fabric.world_size}",
+            )
         self._fabric = fabric
         self._recipe = recipe
         self._data = data
+        self._folder = folder
         self._state_file = folder / STATE_NAME
         self._key = key
         self._workers = workers
@@ -105,45 +116,77 @@ class TrainingLoop:
         self._progress = Progress()
 
     def resume(self) -> int:
-        """Restore the state that an interrupted run left; returns the step reached."""
+        """Restore the state that an interrupted run left; returns the step reached.
+
+        Raises
+        ------
+        ConfigError, FormatError
+            When the state is of another run, or damaged.
+        """
         self._progress, parts = load_state(self._state_file, key=self._key)
         self._raw.load_state_dict(parts["network"])
         self._optimizer.load_state_dict(parts["optimizer"])
+        self._fabric.strategy.precision.load_state_dict(parts["precision"])
         if self._average is not None:
             self._average.load_state_dict(parts["average"])
         return self._progress.step
 
     def run(self, *, max_minutes: float | None = None) -> Outcome:
-        """Train until the recipe's end, the patience, the time or Ctrl-C (state is kept)."""
+        """Train until the recipe's end, the patience, the time or Ctrl-C.
+
+        Time and Ctrl-C change nothing that a resumed run would not do as well; only a run that is
+        out of time before its first validation makes one then, to have weights.
+        """
         recipe, progress = self._recipe, self._progress
         clock = time.monotonic() - progress.seconds
         deadline = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
         self._network.train()
-        batches = self._batches()
         with (
             stop_signal() as stopped,
             shown.bar("training", recipe.steps, unit="steps", done=progress.step) as bar,
         ):
+            batches = self._batches()
             while progress.step < recipe.steps:
-                loss = self._step(batches)
+                if self._out_of_patience():  # also when a run ended so is resumed
+                    return Outcome("patience", progress)
+                loss, stop, late = self._agreed(
+                    self._step(batches), stopped.is_set(), time.monotonic() > deadline
+                )
+                if not math.isfinite(loss):
+                    raise DataError(
+                        f"the loss is {loss} at step {progress.step}",
+                        remedy="lower the learning rate, clip gradients, or look at the targets' "
+                        "maxima with 'ft-s2a data show'",
+                    )
                 progress.loss_sum += loss
                 progress.loss_steps += 1
                 progress.step += 1
                 progress.seconds = time.monotonic() - clock
                 last = progress.step == recipe.steps
                 if last or progress.step % recipe.validation.every_steps == 0:
-                    self._validate(save=True)
-                    patience = recipe.validation.patience
-                    if patience is not None and progress.unimproved > patience and not last:
-                        return Outcome("patience", progress)
+                    self._validate()
                 bar.advance(note=self._note(loss))
-                if stopped.is_set() and not last:
+                if stop and not last:
                     self._save()
                     return Outcome("interrupted", progress)
-                if time.monotonic() > deadline and not last:
-                    self._validate(save=True)
+                if late and not last:
+                    if not progress.rows:
+                        self._validate()
+                    self._save()
                     return Outcome("time", progress)
         return Outcome("finished", progress)
+
+    def _out_of_patience(self) -> bool:
+        patience = self._recipe.validation.patience
+        return patience is not None and self._progress.unimproved > patience
+
+    def _agreed(self, loss: float, stop: bool, late: bool) -> tuple[float, bool, bool]:
+        """Mean loss of the ranks, and what any of them was told: they must leave together."""
+        if self._fabric.world_size == 1:
+            return loss, stop, late
+        told = torch.tensor([loss, stop, late], dtype=torch.float32, device=self._fabric.device)
+        mean: Any = self._fabric.all_reduce(told, reduce_op="mean")
+        return float(mean[0]), bool(mean[1] > 0), bool(mean[2] > 0)
 
     def _step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
         """One optimizer step; dropout depends on (seed, step, rank) alone."""
@@ -161,59 +204,78 @@ class TrainingLoop:
                 loss = poisson(predicted, targets, self._weights) / recipe.accumulate
                 fabric.backward(loss)
             total += float(loss.detach())
-        if not math.isfinite(total):
-            raise DataError(
-                f"the loss is {total} at step {step}",
-                remedy="lower the learning rate, clip gradients, or look at the targets' maxima "
-                "with 'ft-s2a data show'",
-            )
-        clip_gradients(self._raw, recipe.clipping)
+        if recipe.clipping.kind != "none":
+            # fp16 gradients are scaled up; their norm is meant without.
+            fabric.strategy.precision.unscale_gradients(self._optimizer.optimizer)
+            clip_gradients(self._raw, recipe.clipping)
         self._optimizer.step()
         if self._average is not None:
             self._average.update(self._raw)
         return total
 
-    def _validate(self, *, save: bool) -> Scores:
+    def _validate(self) -> None:
+        """Score the (averaged) network, keep it when it is the best, and save the state."""
         progress, recipe = self._progress, self._recipe
-        network = self._raw if self._average is None else self._average.network
-        scores = validate(
-            network,
-            self._validation,
-            self._head,
-            transform=recipe.validation.transform,
-            device=self._fabric.device,
-            autocast=self._fabric.autocast,
-        )
-        progress.rows.append(
-            {
-                "step": progress.step,
-                "lr": learning_rate(recipe.optimizer, progress.step - 1, recipe.steps),
-                "train_loss": progress.loss_sum / max(1, progress.loss_steps),
-                "valid_loss": scores.loss,
-                "pearson": scores.mean_pearson,
-                **{
-                    f"pearson.{name}": float(r)
-                    for name, r in zip(self._data.tracks.names, scores.pearson, strict=True)
-                },
-            }
-        )
+        scores = self._scores()
+        row = {
+            "step": progress.step,
+            "lr": learning_rate(recipe.optimizer, progress.step - 1, recipe.steps),
+            "train_loss": progress.loss_sum / max(1, progress.loss_steps),
+            "valid_loss": scores.loss,
+            "pearson": scores.mean_pearson,
+            "constant_tracks": scores.constant_tracks,
+        }
+        for name, r in zip(self._data.tracks.names, scores.pearson, strict=True):
+            row[f"pearson.{name}"] = float(r)
+        progress.rows.append(row)
         progress.loss_sum, progress.loss_steps = 0.0, 0
-        if scores.mean_pearson > progress.best:
-            progress.best, progress.best_step = scores.mean_pearson, progress.step
-            progress.unimproved = 0
-            if self._fabric.is_global_zero:
-                self._save_best(network)  # type: ignore[arg-type]
+        # A network that predicts constants has no r, and is better than none.
+        r = -1.0 if math.isnan(scores.mean_pearson) else scores.mean_pearson
+        if r > progress.best:
+            progress.best, progress.best_step, progress.unimproved = r, progress.step, 0
         else:
             progress.unimproved += 1
-        if save:
-            self._save()
-        return scores
+        _log.info(
+            "step %d of %d: training loss %.4f, validation loss %.4f, r %.4f%s%s",
+            progress.step,
+            recipe.steps,
+            row["train_loss"],
+            scores.loss,
+            scores.mean_pearson,
+            " (best)" if progress.best_step == progress.step else "",
+            f", {scores.constant_tracks} constant tracks" if scores.constant_tracks else "",
+        )
+        if self._fabric.is_global_zero:
+            if progress.best_step == progress.step:
+                self._save_best(self._evaluated)
+            write_metrics(self._folder / METRICS_NAME, progress.rows)
+        self._save()
+
+    @property
+    def _evaluated(self) -> Basenji2:
+        return self._raw if self._average is None else self._average.network
+
+    def _scores(self) -> Scores:
+        fabric, scores = self._fabric, None
+        if fabric.is_global_zero:
+            scores = validate(
+                self._evaluated,
+                self._validation,
+                self._head,
+                transform=self._recipe.validation.transform,
+                device=fabric.device,
+                autocast=fabric.autocast,
+            )
+        found = fabric.broadcast(scores)
+        assert found is not None
+        return found
 
     def _save(self) -> None:
         if self._fabric.is_global_zero:
             parts = {
                 "network": self._raw.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
+                "precision": self._fabric.strategy.precision.state_dict(),
             }
             if self._average is not None:
                 parts["average"] = self._average.state_dict()
@@ -242,7 +304,7 @@ class TrainingLoop:
             num_workers=self._workers,
             collate_fn=items.collate,
             pin_memory=self._fabric.device.type == "cuda",
-            persistent_workers=False,
+            worker_init_fn=leave_signals_to_parent,
             **options,
         )
 
@@ -278,28 +340,3 @@ def track_weights(data: TrackDataset, recipe: Recipe) -> Tensor:
             )
     weights = 1.0 / torch.tensor(deviances, dtype=torch.float64)
     return (weights / weights.mean()).float()
-
-
-@contextmanager
-def stop_signal() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or SIGTERM into an event, so that a step is never cut in two.
-
-    A second Ctrl-C interrupts at once.
-    """
-    stopped = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopped
-        return
-
-    def ask(number: int, frame: object) -> None:
-        if stopped.is_set():
-            raise KeyboardInterrupt
-        _log.warning("stopping after this step (again Ctrl-C: at once)")
-        stopped.set()
-
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

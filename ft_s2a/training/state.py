@@ -42,17 +42,20 @@ def load_state(path: Path, *, key: str) -> tuple[Progress, dict[str, Any]]:
     ------
     ConfigError
         When it belongs to another recipe or data set.
+    FormatError
+        When it cannot be read.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, progress, parts = state["key"], Progress(**state["progress"]), state["parts"]
     except Exception as error:  # torch raises many kinds for a damaged file
         raise FormatError(
             f"cannot be read ({type(error).__name__})", where=path, remedy="train with --overwrite"
         ) from error
-    if state["key"] != key:
+    if theirs != key:
         raise ConfigError(
             "the run was started with another recipe, seed or data set",
             where=path.parent,
             remedy="repeat the same command, or train anew with --overwrite",
         )
-    return Progress(**state["progress"]), state["parts"]
+    return progress, parts
