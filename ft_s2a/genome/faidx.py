@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _PACKED_NAMES = (".gz", ".bgz", ".bz2", ".zip")
+_HEADER = re.compile(rb"\s*>[ \t]*(\S+)[^\n]*\n\Z")
+_LINE_BREAK = re.compile(rb"\S\r?\n")
 _EXPECTED = "FASTA with unique contig names and lines of equal length"
 
 
@@ -66,7 +68,7 @@ def prepare(path: Path) -> tuple[Path, Path]:
             _log.info("unpacking %s into the cache (plain gzip has no random access)", path.name)
             _unpack(path, plain)
     elif not bgzip:
-        _check_plain(path, head)
+        _check_plain(path, head, path)
         beside = path.with_name(path.name + ".fai")
         if os.access(beside, os.R_OK) and beside.stat().st_mtime_ns >= status.st_mtime_ns:
             fault = misfit(path, beside)
@@ -113,8 +115,9 @@ def is_bgzip(head: bytes) -> bool:
 def misfit(fasta: Path, index: Path) -> str | None:
     """Say why an index does not fit its FASTA, or None when it does.
 
-    Each contig must begin behind its header line and end where the next header, or the end of the
-    file, follows.  (An index that is out of date would give wrong bases without a word.)
+    Each contig must begin behind its header line, break its first line where the index says, and
+    end where only blanks precede the next header or the end of the file.  (An index that is out
+    of date would give wrong bases without a word.)
     """
     rows: list[tuple[str, int, int, int, int]] = []
     for line in index.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -128,20 +131,32 @@ def misfit(fasta: Path, index: Path) -> str | None:
     with _open(fasta) as handle:
         reached = 0
         for name, length, offset, bases, width in sorted(rows, key=lambda row: row[2]):
-            if offset < reached or offset - reached > 1 << 20:
+            if not 0 < offset - reached <= 1 << 20:
                 return f"contig {name!r} is elsewhere"
             handle.seek(reached)
-            header = re.search(rb">[ \t]*(\S+)[^\n]*\n\Z", handle.read(offset - reached))
+            head = handle.read(offset - reached)
+            # Comments may stand before the first contig, nothing between contigs.
+            header = _HEADER.search(head) if reached == 0 else _HEADER.fullmatch(head)
             if header is None or header.group(1) != name.encode():
                 return f"contig {name!r} is elsewhere"
             full, rest = divmod(length, bases) if bases else (0, 0)
             if length and not rest:
                 full, rest = full - 1, bases
+            if full and not _LINE_BREAK.fullmatch(
+                _read(handle, offset + bases - 1, width - bases + 1)
+            ):
+                return f"contig {name!r} has lines of another length"
             reached = offset + full * width + rest
-        handle.seek(reached)
+            if length and not _read(handle, reached - 1, 1).strip():
+                return f"contig {name!r} has another length"
         if handle.read(1 << 10).strip():
             return f"contig {name!r} has another length"
     return None
+
+
+def _read(handle: IO[bytes], start: int, number: int) -> bytes:
+    handle.seek(start)
+    return handle.read(max(0, number))
 
 
 def _open(fasta: Path) -> IO[bytes]:
@@ -150,13 +165,13 @@ def _open(fasta: Path) -> IO[bytes]:
     return gzip.open(fasta, "rb") if packed else open(fasta, "rb")  # type: ignore[return-value]
 
 
-def _check_plain(path: Path, head: bytes) -> None:
+def _check_plain(path: Path, head: bytes, shown: Path) -> None:
     if head.lstrip()[:1] not in (b">", b";"):
-        raise FormatError("does not start with '>'", where=path, expected="a FASTA file")
+        raise FormatError("does not start with '>'", where=shown, expected="a FASTA file")
     if path.name.lower().endswith(_PACKED_NAMES):
         raise FormatError(
             f"is not compressed, although its name ends in {path.suffix}",
-            where=path,
+            where=shown,
             remedy="rename it",
         )
 
@@ -197,7 +212,7 @@ def _build(plain: Path, index: Path, shown: Path) -> None:
     with open(plain, "rb") as handle:
         head = handle.read(18)
     if not is_bgzip(head):
-        _check_plain(plain, head)
+        _check_plain(plain, head, shown)
     _log.info("indexing %s", shown.name)
     with contextlib.ExitStack() as stack:
         # Left in reverse: the .fai, whose presence says that all is there, comes last.
