@@ -1,0 +1,177 @@
+"""The two unit spaces, against numbers worked out by hand and against each other."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ft_s2a.errors import TrackError
+from ft_s2a.tracks.track import Track
+from ft_s2a.tracks.units import to_observed, to_target
+
+steady = settings(deadline=None, derandomize=True, max_examples=300)
+inf, nan = math.inf, math.nan
+SQUASHES = ["none", "sqrt", "log1p", "pow0.75"]
+
+
+def target(pooled: float, **fields: Any) -> float:
+    return float(to_target(np.array([pooled]), [Track("a", **fields)])[0])
+
+
+def observed(value: float, bin_size: int = 128, **fields: Any) -> float:
+    return float(to_observed(np.array([value]), [Track("a", **fields)], bin_size)[0])
+
+
+@pytest.mark.parametrize(
+    ("pooled", "fields", "wanted"),
+    [
+        (9.0, {}, 9.0),
+        (9.0, {"scale": 4.0}, 36.0),
+        (9.0, {"squash": "sqrt"}, 3.0),
+        (math.e - 1, {"squash": "log1p"}, 1.0),
+        (15.0, {"squash": "pow0.75"}, 7.0),  # 16^(3/4) - 1
+        (9.0, {"scale": 4.0, "squash": "sqrt"}, 6.0),  # scale before squash
+        (9.0, {"scale": 4.0, "clip": 32.0}, 32.0),  # scale before clip
+        (40.0, {"clip": 32.0, "squash": "sqrt"}, math.sqrt(32.0)),  # clip before squash
+        (40.0, {"clip_soft": 32.0}, 34.0),  # 32 - 1 + sqrt(40 - 32 + 1)
+        (32.0, {"clip_soft": 32.0}, 32.0),  # without a jump
+        (16.0, {"clip_soft": 32.0, "scale": 2.5}, 34.0),
+        (40.0, {"clip_soft": 32.0, "squash": "sqrt"}, math.sqrt(34.0)),
+        (100.0, {"clip": 40.0, "clip_soft": 32.0}, 34.0),  # clip before the soft clip
+        (100.0, {"clip": 20.0, "clip_soft": 32.0}, 20.0),
+        (-4.0, {}, -4.0),
+        (-4.0, {"squash": "sqrt"}, 0.0),
+        (-4.0, {"squash": "log1p"}, 0.0),
+        (0.0, {"squash": "pow0.75", "clip": 5.0, "clip_soft": 2.0}, 0.0),
+    ],
+)
+def test_by_hand(pooled: float, fields: dict[str, Any], wanted: float) -> None:
+    assert target(pooled, **fields) == pytest.approx(wanted, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "wanted"),
+    [
+        (6.0, {"squash": "sqrt", "scale": 4.0}, 9.0),
+        (6.0, {"squash": "sqrt", "scale": 4.0, "sum_stat": "sum"}, 9.0 / 128),
+        (34.0, {"clip_soft": 32.0}, 40.0),
+        (34.0, {"clip_soft": 32.0, "clip": 36.0}, 36.0),
+        (7.0, {"squash": "pow0.75"}, 15.0),
+        (1.0, {"squash": "log1p"}, math.e - 1),
+        (100.0, {"clip": 32.0, "scale": 2.0}, 16.0),  # what was clipped stays clipped
+        (-1.0, {"squash": "sqrt"}, 0.0),
+        (-1.0, {}, -1.0),
+    ],
+)
+def test_back_by_hand(value: float, fields: dict[str, Any], wanted: float) -> None:
+    assert observed(value, **fields) == pytest.approx(wanted, rel=1e-14)
+
+
+def test_partial_bins_have_their_own_length() -> None:
+    track = Track("a", sum_stat="sum")
+    lengths = np.array([[128], [44]])
+    found = to_observed(np.array([[256.0], [88.0]]), [track], lengths)
+    assert found.tolist() == [[2.0], [2.0]]
+
+
+tracks = st.builds(
+    Track,
+    name=st.just("a"),
+    scale=st.floats(1e-3, 1e3),
+    clip=st.floats(0.1, 1e5) | st.just(inf),
+    clip_soft=st.floats(0.1, 1e5) | st.just(inf),
+    squash=st.sampled_from(SQUASHES),
+    sum_stat=st.sampled_from(["mean", "sum"]),
+)
+
+
+@steady
+@given(tracks, st.floats(0, 1e6), st.integers(1, 200))
+def test_there_and_back(track: Track, value: float, bin_size: int) -> None:
+    """Pooled, to target units, back to signal per base: as before, but for what was clipped."""
+    pooled = value * bin_size if track.sum_stat == "sum" else value
+    moved = to_target(np.array([pooled]), [track])
+    back = float(to_observed(moved, [track], bin_size)[0])
+    limit = track.clip / track.scale / (bin_size if track.sum_stat == "sum" else 1)
+    assert back == pytest.approx(min(value, limit), rel=1e-9, abs=1e-9)
+
+
+@steady
+@given(tracks, st.floats(0, 300), st.integers(1, 200))
+def test_back_and_there(track: Track, value: float, bin_size: int) -> None:
+    """A network's output comes back from a bigWig as it was, unless it lies past the clip."""
+    highest = float(to_target(np.array([inf]), [track])[0])
+    assume(value < 0.999 * highest)
+    base = to_observed(np.array([value]), [track], bin_size)
+    assume(np.isfinite(base).all())
+    pooled = base * bin_size if track.sum_stat == "sum" else base
+    assert float(to_target(pooled, [track])[0]) == pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@steady
+@given(tracks, st.floats(0, 1e6), st.floats(0, 1e6))
+def test_more_signal_is_never_less(track: Track, one: float, other: float) -> None:
+    low, high = sorted([one, other])
+    moved = to_target(np.array([[low], [high]]), [track])
+    assert moved[0, 0] <= moved[1, 0]
+    back = to_observed(np.array([[low], [high]]), [track], 128)
+    assert back[0, 0] <= back[1, 0] or np.isinf(back).any()
+
+
+def test_tracks_keep_to_their_columns() -> None:
+    table = [
+        Track("a", squash="sqrt"),
+        Track("b", scale=10.0, clip=5.0, sum_stat="sum"),
+        Track("c", clip_soft=8.0),
+        Track("d", squash="log1p", scale=2.0),
+        Track("e"),
+    ]
+    pooled = np.random.default_rng(0).gamma(1.0, 10.0, size=(3, 7, 5))
+    moved = to_target(pooled, table)
+    back = to_observed(moved, table, 128)
+    for column, track in enumerate(table):
+        alone = to_target(pooled[..., [column]], [track])
+        np.testing.assert_array_equal(moved[..., [column]], alone)
+        np.testing.assert_array_equal(back[..., [column]], to_observed(alone, [track], 128))
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+@pytest.mark.parametrize("soft", [inf, 4.0])
+def test_nothing_stays_nothing(squash: str, soft: float) -> None:
+    fields: dict[str, Any] = {"squash": squash, "clip": 9.0, "clip_soft": soft}
+    assert math.isnan(target(nan, **fields))
+    assert math.isnan(observed(nan, **fields))
+
+
+@pytest.mark.parametrize("squash", SQUASHES)
+def test_absurd_predictions_become_infinite(squash: str) -> None:
+    """Without a warning; the writer of bigWigs leaves them out."""
+    assert observed(1e300, squash=squash) == (1e300 if squash == "none" else inf)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_results_are_float64_and_new(kind: type[np.floating[Any]]) -> None:
+    given_values: NDArray[np.floating[Any]] = np.ones((4, 1), dtype=kind)
+    for result in (
+        to_target(given_values, [Track("a")]),
+        to_observed(given_values, [Track("a")], 128),
+    ):
+        assert result.dtype == np.float64
+        assert not np.shares_memory(result, given_values)
+    assert (given_values == 1).all()
+
+
+def test_what_does_not_fit() -> None:
+    with pytest.raises(TrackError, match=re.escape("an array of 2 tracks; expected the 1 of")):
+        to_target(np.ones((3, 2)), [Track("a")])
+    with pytest.raises(TrackError, match="the scale of track 'b' is 'auto'"):
+        to_target(np.ones((3, 2)), [Track("a"), Track("b", scale=nan)])
+    with pytest.raises(TrackError, match="the scale of track 'b' is 'auto'"):
+        to_observed(np.ones((3, 2)), [Track("a"), Track("b", scale=nan)], 128)
