@@ -7,46 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ft_s2a.conventions.atomic import atomic_path, refuse_existing
 from ft_s2a.conventions.progress import track
-from ft_s2a.conventions.randomness import generator
 from ft_s2a.errors import ConfigError, FtS2aError, OutputExistsError
-from ft_s2a.simulation.draws import Purpose
-from ft_s2a.simulation.grammar import Activity, evaluate
-from ft_s2a.simulation.layout import Layout, draw_layout
+from ft_s2a.simulation.contig import simulate_contig
 from ft_s2a.simulation.recipe import RECORD_FILE, Recipe, make_recipe
-from ft_s2a.simulation.sequence import Planted, draw_background, plant
-from ft_s2a.simulation.signal import coverage, draw_counts, expected_counts
+from ft_s2a.simulation.write import NAMES, read_ceilings, write_simulation
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Contig:
-    """One simulated contig: what is written of it, and why it is so.
-
-    Parameters
-    ----------
-    name : str
-        ``sim1``, ...
-    codes : uint8 [L]
-        The sequence that is written (in the null control not the one that made the signals).
-    layout, planted, activity
-        What made the signals.
-    expected, observed : float32 [tracks, steps]
-        Signal per base at each step, without and with noise.
-    """
-
-    name: str
-    codes: NDArray[np.uint8]
-    layout: Layout
-    planted: Planted
-    activity: Activity
-    expected: NDArray[np.float32]
-    observed: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -147,8 +115,6 @@ def simulate_genome(
     >>> made.truth.read_text().split()[:6]
     ['contig', 'start', 'end', 'motif', 'score', 'strand']
     """
-    from ft_s2a.simulation.write import write_simulation
-
     if recipe is not None and cell_types is not None:
         raise ConfigError(
             "cell types cannot be changed in a recipe, whose motifs belong to them",
@@ -177,48 +143,8 @@ def simulate_genome(
     return found_in(Path(out_dir))
 
 
-def simulate_contig(recipe: Recipe, index: int) -> Contig:
-    """Simulate the contig at position `index`."""
-    length, seed = recipe.sizes[index], recipe.seed
-    layout = draw_layout(
-        recipe,
-        length,
-        generator(seed, Purpose.LAYOUT, index),
-        generator(seed, Purpose.INERT, index),
-    )
-    background = draw_background(
-        recipe.background, length, generator(seed, Purpose.BACKGROUND, index)
-    )
-    planted = plant(recipe, background, layout, generator(seed, Purpose.SITES, index))
-    activity = evaluate(recipe, layout, planted.occupancy)
-    expected = expected_counts(recipe, length, layout, activity)
-    counts = draw_counts(recipe, expected, index)
-    codes = planted.codes
-    if recipe.scramble_motifs:
-        # As many motifs of the same kinds, in elements of the same kind, but somewhere else: no
-        # trace of the arrangement that made the signals is left, not even in base composition.
-        other = draw_layout(
-            recipe,
-            length,
-            generator(seed, Purpose.DECOY_LAYOUT, index, 0),
-            generator(seed, Purpose.DECOY_LAYOUT, index, 1),
-        )
-        codes = plant(recipe, background, other, generator(seed, Purpose.DECOY_SITES, index)).codes
-    return Contig(
-        recipe.contig_names[index],
-        codes,
-        layout,
-        planted,
-        activity,
-        coverage(recipe, expected),
-        coverage(recipe, counts),
-    )
-
-
 def found_in(folder: Path) -> SimulatedGenome:
     """The files of a simulation in `folder`."""
-    from ft_s2a.simulation.write import NAMES, read_ceilings
-
     paths = {field: folder / name for field, name in NAMES.items()}
     return SimulatedGenome(folder=folder, ceilings=read_ceilings(paths["summary"]), **paths)
 

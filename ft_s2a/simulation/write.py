@@ -13,6 +13,7 @@ from ft_s2a.conventions.atomic import write_text
 from ft_s2a.conventions.progress import track as show_progress
 from ft_s2a.genome.bigwig import BigWig, write_bigwig
 from ft_s2a.genome.sequence import decode
+from ft_s2a.simulation.contig import Contig
 from ft_s2a.simulation.motifs import to_meme
 from ft_s2a.simulation.recipe import RECORD_FILE, Recipe, SimulationRecord
 from ft_s2a.simulation.signal import site_effects, track_table
@@ -21,8 +22,6 @@ from ft_s2a.tracks.table import TrackTable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ft_s2a.simulation.simulate import Contig
 
 NAMES = {
     "fasta": "genome.fa",
