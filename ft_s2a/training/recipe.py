@@ -8,6 +8,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ft_s2a.conventions.text import text_lines
 from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ConfigError, FormatError, GeometryError, near_miss
 from ft_s2a.models.config import ModelConfig
@@ -100,18 +101,21 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
 
     Raises
     ------
-    ConfigError
+    MissingFileError, FormatError, ConfigError
         Naming the file and the field that is wrong.
     """
     text = str(name_or_path)
     path = Path(text)
     if path.suffix not in (".yaml", ".yml"):
+        if path.is_file():
+            raise ConfigError(
+                "is no recipe by its name", where=path, expected="a file that ends in .yaml"
+            )
         path = _SHIPPED / f"{text}.yaml"
         if not path.exists():
             raise ConfigError(f"no recipe {text!r}", remedy=near_miss(text, recipe_names()))
-    elif not path.exists():
-        raise ConfigError("no such recipe", where=path, remedy="check the path")
-    return parse_recipe(path.read_text(encoding="utf-8"), where=str(path))
+    lines = [line for _, line in text_lines(path, "recipe")]
+    return parse_recipe("\n".join(lines), where=str(path))
 
 
 def parse_recipe(text: str, *, where: str = "recipe") -> Recipe:

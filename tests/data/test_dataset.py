@@ -198,6 +198,7 @@ def _collate(batch: list[Any]) -> Any:
     return torch.from_numpy(np.stack(codes)), torch.from_numpy(np.stack(targets))
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_forked_workers_read_the_same(built: Path) -> None:
     data = TrackDataset(built)
     data[0]  # opens every file (and starts zarr's thread) in this process first

@@ -44,7 +44,7 @@ def training_set(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory)
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Any]:
     """Make a tiny recipe; keywords replace its fields, ``model=`` some of its network's."""
     from ft_s2a.training import Recipe

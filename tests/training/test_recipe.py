@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ft_s2a.errors import ConfigError, FtS2aError
+from ft_s2a.training import Recipe, load_recipe, recipe_names
+from ft_s2a.training.recipe import parse_recipe, recipe_to_yaml
+
+
+def test_shipped_recipes_are_valid_and_written_out_read_back() -> None:
+    assert "yeast-basenji2" in recipe_names()
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        assert recipe.summary
+        assert parse_recipe(recipe_to_yaml(recipe)) == recipe
+
+
+def test_a_recipe_is_read_from_a_file(tmp_path: Path, make_recipe: Any) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text(recipe_to_yaml(make_recipe()))
+    assert load_recipe(path) == load_recipe(str(path)) == make_recipe()
+
+
+def test_defaults_are_written_out(make_recipe: Any) -> None:
+    document = yaml.safe_load(recipe_to_yaml(make_recipe()))
+    assert document["precision"] == "float32"
+    assert document["model"]["norm_eps"] == 0.001
+    assert document["optimizer"]["momentum"] == 0.99
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("stepz: 5\n", "unknown field 'stepz'"),
+        ("steps: 0\n", "steps is 0: Input should be greater than or equal to 1"),
+        ("seed: -1\n", "seed is -1"),
+        ("precision: fp8\n", "precision is 'fp8'"),
+        ("optimizer: {lr: 0}\n", "optimizer.lr is 0"),
+        ("optimizer: {lr: .1, name: lion}\n", "optimizer.name is 'lion'"),
+        ("clipping: {kind: each}\n", "clipping.kind is 'each'"),
+        ("augmentation: {reverse_complement: 2}\n", "augmentation.reverse_complement is 2"),
+        ("ema_decay: 1.0\n", "ema_decay is 1.0"),
+        ("validation: {}\n", "validation.every_steps"),
+        ("model: {architecture: enformer3}\n", "model.architecture is 'enformer3'"),
+        ("model: {architecture: basenji2, input_length: 100}\n", "not a multiple of bin size"),
+        ("model: {architecture: basenji2, stem_kernel: 2}\n", "stem_kernel is 2; an odd"),
+        ("track_weights: [1, 2]\n", "track_weights is [1, 2]"),
+    ],
+)
+def test_mistakes_are_named_with_file_and_field(
+    tmp_path: Path, make_recipe: Any, change: str, message: str
+) -> None:
+    document = {**yaml.safe_load(recipe_to_yaml(make_recipe())), **yaml.safe_load(change)}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not a mapping"),
+        ("- 1\n", "is not a mapping"),
+        ("a: [\n", "is not valid YAML"),
+        ("x: !!python/object:os.system {}\n", "is not valid YAML"),
+    ],
+)
+def test_files_that_are_no_recipe(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(FtS2aError, match=message):
+        load_recipe(path)
+
+
+def test_names_and_paths_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no recipe 'yeast-basenji'; did you mean 'yeast-base"):
+        load_recipe("yeast-basenji")
+    with pytest.raises(FtS2aError, match=r"none.yaml: no such recipe"):
+        load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(FtS2aError, match=r"folder.yaml"):
+        load_recipe(tmp_path / "folder.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FtS2aError, match=r"binary.yaml"):
+        load_recipe(tmp_path / "binary.yaml")
+    other = tmp_path / "recipe.txt"
+    other.write_text("steps: 1\n")
+    with pytest.raises(FtS2aError, match=r"recipe.txt: is no recipe by its name"):
+        load_recipe(other)
+
+
+def test_recipes_are_frozen(make_recipe: Any) -> None:
+    recipe: Recipe = make_recipe()
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.steps = 3
