@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ft_s2a.errors import TrackError, near_miss
 from ft_s2a.tracks import Track, TrackFile, TrackTable, read_files
+from ft_s2a.tracks.matching import files_of_kind, match_files, some_names
 
 _log = logging.getLogger(__name__)
 
@@ -69,20 +70,21 @@ def pair_tracks(
     above = _read(predicted, "predicted")
     below = _read(observed, "observed")
     if not above:
-        pairs = [TrackPair(f.track, None, f) for f in below.values()]
-        return _choose(pairs, tracks)
-    pairs = [TrackPair(f.track, f, _partner(f.track, below)) for f in above.values()]
-    if below and not any(pair.observed for pair in pairs):
+        return _choose([TrackPair(file.track, None, file) for file in below], tracks)
+    partners = match_files(above, below)
+    pairs = [TrackPair(file.track, file, partners.get(file.track)) for file in above]
+    if below and not partners:
         raise TrackError(
-            f"no observed track is named like a predicted one ({', '.join(list(above)[:4])})",
+            "no observed track is named like a predicted one "
+            f"({some_names([file.track for file in above])})",
             where=observed,
             expected="the same names in both files.tsv (column track)",
-            remedy=near_miss(next(iter(above)), below),
+            remedy=near_miss(above[0].track, [file.track for file in below]),
         )
-    used = {pair.observed.track for pair in pairs if pair.observed is not None}
-    unused = [name for name in below if name not in used]
+    used = {file.file for file in partners.values()}
+    unused = [file.track for file in below if file.file not in used]
     if unused:
-        _log.info("not shown, since not predicted: %s", ", ".join(unused[:8]))
+        _log.info("not shown, since not predicted: %s", some_names(unused))
     return _choose(pairs, tracks)
 
 
@@ -93,32 +95,16 @@ def entries_of(pairs: Sequence[TrackPair]) -> str:
     return "; ".join(name for name in named if name)
 
 
-def _read(path: str | Path | None, kind: str) -> dict[str, TrackFile]:
+def _read(path: str | Path | None, kind: str) -> list[TrackFile]:
     if path is None:
-        return {}
-    files = read_files(path, kind=kind)
-    # A folder may describe both kinds in one table.
-    files = [f for f in files if f.kind == kind] or files
-    named: dict[str, TrackFile] = {}
+        return []
+    files = files_of_kind(read_files(path, kind=kind), kind, path)
     for file in files:
-        if file.track in named:
-            raise TrackError(
-                f"track {file.track!r} occurs twice", where=path, expected="unique track names"
-            )
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", file.color):
             raise TrackError(
                 f"track {file.track!r}: color {file.color!r}", where=path, expected="#rrggbb"
             )
-        named[file.track] = file
-    return named
-
-
-def _partner(name: str, observed: dict[str, TrackFile]) -> TrackFile | None:
-    if name in observed:
-        return observed[name]
-    # "yeast-basenji2.RNA.fwd" ends in ".RNA.fwd"; the longest such name is meant.
-    ends = [other for other in observed if name.endswith(f".{other}")]
-    return observed[max(ends, key=len)] if ends else None
+    return files
 
 
 def _choose(pairs: list[TrackPair], tracks: str | Sequence[str] | None) -> list[TrackPair]:

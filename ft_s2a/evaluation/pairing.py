@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import Literal
 from ft_s2a.errors import TrackError
 from ft_s2a.genome.bigwig import BigWig
 from ft_s2a.genome.contigs import check_sizes
-from ft_s2a.tracks.files import TrackFile, read_files, slug
+from ft_s2a.tracks.files import TrackFile, read_files
+from ft_s2a.tracks.matching import files_of_kind, match_files, some_names
 from ft_s2a.tracks.table import Track, TrackTable, read_tracks
 
-_SHOWN = 10
 _BIGWIG = (".bw", ".bigwig")
 
 
@@ -76,20 +75,20 @@ def pair_tracks(
     TrackError
         Naming what has no partner.
     """
-    ours = _of_kind(read_files(predicted, kind="predicted"), "predicted", predicted)
-    theirs = _of_kind(read_files(observed, kind="observed"), "observed", observed)
+    ours = files_of_kind(read_files(predicted, kind="predicted"), "predicted", predicted)
+    theirs = files_of_kind(read_files(observed, kind="observed"), "observed", observed)
     if tracks is not None:
         table = TrackTable(tuple(_row(file) for file in ours))
         chosen = set(table.select(tracks).names)
         ours = [file for file in ours if file.track in chosen]
-    partners = _match(ours, theirs)
+    partners = match_files(ours, theirs)
     lonely = [file.track for file in ours if file.track not in partners]
     paired = {partner.file for partner in partners.values()}
     unused = [file.track for file in theirs if file.file not in paired]
     if lonely or (unused and tracks is None):
         raise TrackError(
             "; ".join(
-                f"no {kind} partner for {_some(names)} of {where}"
+                f"no {kind} partner for {some_names(names)} of {where}"
                 for kind, names, where in (
                     ("observed", lonely, predicted),
                     ("predicted", unused if tracks is None or not partners else [], observed),
@@ -145,65 +144,5 @@ def check_assemblies(pairs: Sequence[Pair], contigs: Sequence[str]) -> dict[str,
     return reference
 
 
-def _of_kind(files: Sequence[TrackFile], kind: str, where: str | Path) -> list[TrackFile]:
-    """Keep the files of a kind where a table holds both kinds; refuse names that occur twice."""
-    wanted = [file for file in files if file.kind == kind] or list(files)
-    twice = [name for name, number in Counter(f.track for f in wanted).items() if number > 1]
-    if twice:
-        raise TrackError(
-            f"{_some(twice)} occurs more than once among the {kind} files",
-            where=where,
-            expected="one file per track (one entry, one head at a time)",
-        )
-    return wanted
-
-
 def _row(file: TrackFile) -> Track:
     return Track(file.track, head=file.head or "tracks", assay=file.assay, cell_type=file.cell_type)
-
-
-def _match(ours: Sequence[TrackFile], theirs: Sequence[TrackFile]) -> dict[str, TrackFile]:
-    by_name = {file.track: file for file in theirs}
-    partners = {file.track: by_name[file.track] for file in ours if file.track in by_name}
-    left = [file for file in theirs if file.track not in partners]
-    taken: dict[Path, str] = {}
-    for file in ours:
-        if file.track in partners:
-            continue
-        found = _by_file_name(file, left)
-        if found is None:
-            continue
-        if found.file in taken:
-            raise TrackError(
-                f"{taken[found.file]!r} and {file.track!r} both pair with {found.file.name}",
-                expected="one predicted track per observed one",
-                remedy="choose one with --tracks",
-            )
-        taken[found.file] = file.track
-        partners[file.track] = found
-    return partners
-
-
-def _by_file_name(file: TrackFile, others: Sequence[TrackFile]) -> TrackFile | None:
-    """The observed file whose name ends that of the predicted one; the longest such name."""
-    stem = file.file.stem
-    hits = [
-        (len(name), other)
-        for other in others
-        # Where tables name both sides, other names mean other tracks.
-        if not (_is_named(file) and _is_named(other))
-        for name in (other.file.stem, slug(other.track))
-        if name in (stem, slug(file.track)) or stem.endswith(f".{name}")
-    ]
-    return max(hits, key=lambda hit: hit[0])[1] if hits else None
-
-
-def _is_named(file: TrackFile) -> bool:
-    """Whether a table gave the name, or just the file did."""
-    return file.track != file.file.stem
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    text = ", ".join(repr(name) for name in names[:_SHOWN])
-    return f"{text} and {more} more" if more > 0 else text

@@ -69,5 +69,5 @@ def test_bad_input_is_explained(toy, tmp_path: Path) -> None:
     with pytest.raises(TrackError, match=r"color 'pink'.*#rrggbb"):
         pair_tracks(toy.predicted, toy.observed)
     table.write_text(text + text.splitlines()[1] + "\n")
-    with pytest.raises(FtS2aError, match=r"CAGE.*twice"):
+    with pytest.raises(FtS2aError, match=r"CAGE.*more than once"):
         pair_tracks(toy.predicted, toy.observed)
