@@ -5,20 +5,17 @@ GTF and GFF3 are collapsed to one model per gene, whose blocks are the union of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from ft_s2a.conventions.text import text_lines
 from ft_s2a.errors import ContigError, FormatError, GeometryError
 from ft_s2a.genome.contigs import check_contig, same_contig
-from ft_s2a.geometry import Interval, from_one_based, merge
+from ft_s2a.genome.gff import Feature, gff_features
+from ft_s2a.geometry import Interval, merge
 
 _NAMES = ("gene_name", "Name", "name", "gene", "gene_id", "ID", "locus_tag")
-# Begins at a separator only, or long attributes would take quadratic time.
-_QUOTED = re.compile(r'(?:^|;)\s*([^\s;="]+)\s+"([^"]*)"')
 _GFF = (".gtf", ".gff", ".gff3")
 
 
@@ -46,13 +43,6 @@ class Gene:
         return "\t".join(str(field) for field in fields)
 
 
-@dataclass(frozen=True)
-class _Feature:
-    interval: Interval
-    kind: str
-    attributes: Mapping[str, str]
-
-
 def read_genes(path: str | Path, sizes: Mapping[str, int], *, of: str) -> list[Gene]:
     """Read the genes that lie on the contigs of `sizes`, sorted by contig and start.
 
@@ -73,7 +63,7 @@ def read_genes(path: str | Path, sizes: Mapping[str, int], *, of: str) -> list[G
     """
     bare = Path(str(path).removesuffix(".gz"))
     if bare.suffix.lower() in _GFF:
-        genes = _collapse(_gff_features(path))
+        genes = _collapse(list(gff_features(path)))
     elif bare.suffix.lower() == ".bed":
         genes = _bed_genes(path)
     else:
@@ -134,37 +124,7 @@ def _bed_blocks(fields: Sequence[str], interval: Interval) -> tuple[tuple[int, i
     )
 
 
-def _gff_features(path: str | Path) -> list[_Feature]:
-    features = []
-    for number, line in text_lines(path, "annotation"):
-        if line.startswith("##FASTA"):
-            break
-        if not line.strip() or line.startswith("#"):
-            continue
-        fields = line.split("\t")
-        try:
-            chrom, _, kind, left, right, _, strand, _, text = fields[:9]
-            start, end = from_one_based(int(left), int(right))
-            interval = Interval(chrom, start, end, ".", strand if strand in "+-" else ".")
-        except (ValueError, GeometryError) as error:
-            raise FormatError(
-                f"cannot be read: {line[:60]!r}",
-                where=f"{path}, row {number}",
-                expected="the nine tab-separated columns of GTF or GFF3",
-            ) from error
-        features.append(_Feature(interval, kind, _attributes(text)))
-    return features
-
-
-def _attributes(text: str) -> dict[str, str]:
-    """Attributes of GTF (``key "value";``) or GFF3 (``key=value;``)."""
-    if '"' in text:
-        return dict(_QUOTED.findall(text))
-    items = (item.strip().partition("=") for item in text.split(";"))
-    return {key: unquote(value) for key, equals, value in items if equals}
-
-
-def _collapse(features: Sequence[_Feature]) -> list[Gene]:
+def _collapse(features: Sequence[Feature]) -> list[Gene]:
     exons: dict[str, list[Interval]] = {}
     parents = {
         f.attributes["ID"]: f.attributes["Parent"]
@@ -173,7 +133,7 @@ def _collapse(features: Sequence[_Feature]) -> list[Gene]:
     }
     for feature in features:
         if feature.kind in ("exon", "CDS"):
-            exons.setdefault(_gene_of(feature, parents), []).append(feature.interval)
+            exons.setdefault(_gene_of(feature, parents), []).append(_interval(feature))
     heads = [f for f in features if f.kind.endswith("gene")]
     # Simple files have no gene rows: then each transcript or untyped row stands for itself.
     heads = heads or [f for f in features if f.kind not in ("exon", "CDS") and _label(f)]
@@ -181,7 +141,7 @@ def _collapse(features: Sequence[_Feature]) -> list[Gene]:
         return [_from_exons(key, pieces) for key, pieces in exons.items()]
     genes = []
     for head in heads:
-        i = head.interval
+        i = _interval(head)
         key = head.attributes.get("gene_id") or head.attributes.get("ID") or ""
         pieces = [e for e in exons.get(key, ()) if i.contains(e)]
         named = Interval(i.chrom, i.start, i.end, _label(head) or ".", i.strand)
@@ -189,7 +149,7 @@ def _collapse(features: Sequence[_Feature]) -> list[Gene]:
     return genes
 
 
-def _gene_of(feature: _Feature, parents: Mapping[str, str]) -> str:
+def _gene_of(feature: Feature, parents: Mapping[str, str]) -> str:
     if "gene_id" in feature.attributes:
         return feature.attributes["gene_id"]
     parent = feature.attributes.get("Parent", "")
@@ -197,7 +157,12 @@ def _gene_of(feature: _Feature, parents: Mapping[str, str]) -> str:
     return parents.get(parent, parent)
 
 
-def _label(feature: _Feature) -> str:
+def _interval(feature: Feature) -> Interval:
+    strand = feature.strand if feature.strand in ("+", "-") else "."
+    return Interval(feature.chrom, feature.start, feature.end, ".", strand)
+
+
+def _label(feature: Feature) -> str:
     text = next((feature.attributes[n] for n in _NAMES if feature.attributes.get(n)), "")
     # "YAL001C (TFC3 FUN24)": the aliases would not fit; BED names hold no blank.
     return text.split()[0] if text.split() else ""
