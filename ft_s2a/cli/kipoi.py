@@ -40,7 +40,7 @@ def bigwig(
         Path, typer.Argument(metavar="PREDS.h5", help="Output of `kipoi predict ... -m`.")
     ],
     entry: Annotated[str, typer.Option(help="Entry that predicted: name or folder.")],
-    sizes: Annotated[Path, typer.Option(help="Contig lengths: chrom.sizes or .fai.")],
+    sizes: Annotated[Path, typer.Option(help="Contig lengths: chrom.sizes, .fai, FASTA or bigWig.")],
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bigWigs.")],
     tracks: Annotated[
         str | None, typer.Option(help="Only these tracks: names, wildcards, column=value.")
@@ -50,7 +50,7 @@ def bigwig(
 ) -> None:
     """Write predictions of Kipoi as bigWigs in observed units, one per track, and files.tsv.
 
-    Example: ft-s2a bigwig p.h5 --entry yeast/basenji2 --sizes genome.fa.fai -o predicted/
+    Example: ft-s2a bigwig p.h5 --entry yeast/basenji2 --sizes genome.fa -o predicted/
     """
     from ft_s2a.zoo.bigwigs import write_bigwigs
 

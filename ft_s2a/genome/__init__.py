@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ft_s2a.genome.contigs import check_sizes as check_sizes
     from ft_s2a.genome.contigs import read_sizes as read_sizes
     from ft_s2a.genome.fasta import Genome as Genome
+    from ft_s2a.genome.lengths import contig_lengths as contig_lengths
     from ft_s2a.genome.regions import read_bed as read_bed
     from ft_s2a.genome.regions import resolve_regions as resolve_regions
 
@@ -24,6 +25,7 @@ __getattr__, __dir__, __all__ = attach(
         "Genome": "fasta",
         "check_contig": "contigs",
         "check_sizes": "contigs",
+        "contig_lengths": "lengths",
         "read_bed": "regions",
         "read_sizes": "contigs",
         "read_tss": "annotation",

@@ -17,7 +17,8 @@ from ft_s2a.conventions.progress import bar
 from ft_s2a.entries import Entry, find_entry
 from ft_s2a.errors import ContigError, FormatError, require_file
 from ft_s2a.genome.bigwig import write_bigwig
-from ft_s2a.genome.contigs import check_contig, read_sizes
+from ft_s2a.genome.contigs import check_contig
+from ft_s2a.genome.lengths import contig_lengths
 from ft_s2a.geometry import Geometry, Interval, count_bins
 from ft_s2a.tracks import Track, TrackTable, to_observed, write_files
 from ft_s2a.tracks.files import FILES_NAME, bigwig_name, files_of_tracks
@@ -63,7 +64,7 @@ def write_bigwigs(
     entry : Entry, str or Path
         The entry that predicted.
     sizes : str, Path or mapping
-        Contig lengths: a chrom.sizes or .fai file.
+        Contig lengths, or a file that states them: chrom.sizes, .fai, FASTA or bigWig.
     out_dir : str or Path
         Gets ``<entry>.<track>.bw`` and ``files.tsv``.
     tracks : str or sequence of str, optional
@@ -93,7 +94,7 @@ def write_bigwigs(
 
     found = entry if isinstance(entry, Entry) else find_entry(entry)
     path = require_file(predictions, "predictions file")
-    lengths = dict(sizes) if isinstance(sizes, Mapping) else read_sizes(sizes)
+    lengths = dict(sizes) if isinstance(sizes, Mapping) else contig_lengths(sizes)
     of = "the chromosome sizes" if isinstance(sizes, Mapping) else str(sizes)
     table = found.read_tracks()
     chosen = table.select(tracks)
