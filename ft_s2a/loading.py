@@ -213,8 +213,10 @@ def load_model(
 def _from_run(folder: Path) -> tuple[Basenji2, TrackTable]:
     try:
         document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise FormatError(f"is not JSON ({error})", where=folder / "config.json") from error
+    if not isinstance(document, dict):
+        raise FormatError("is not a config", where=folder / "config.json", expected="an object")
     weights = folder / "weights.safetensors"
     if not weights.is_file():
         raise MissingFileError(

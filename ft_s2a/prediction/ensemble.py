@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ft_s2a.data.augment import shift
-from ft_s2a.errors import GeometryError
+from ft_s2a.errors import ConfigError, GeometryError
 from ft_s2a.genome.sequence import reverse_complement
 from ft_s2a.loading import SequenceModel
 from ft_s2a.models.layers import one_hot
@@ -50,19 +50,25 @@ def predict_codes(
     Returns
     -------
     float32 array [B, bins, tracks]
+
+    Raises
+    ------
+    ConfigError, TrackError
+        When the model has no such head, ensemble or track.
+    GeometryError
+        When no shift is named, or one leaves nothing of the window.
     """
     name = model.head(head)
-    table = model.tracks(name)
-    wanted = table if tracks is None else tracks
-    computed = table.with_partners(wanted)
-    rows = None
-    if len(computed) < len(table):
-        rows = torch.tensor([table.index(track) for track in computed], device=model.device)
-    chosen = [computed.index(track) for track in wanted]
-    pairs = computed.pairs()
-    if not shifts:
-        raise GeometryError("no shift is named", expected="at least one, such as 0")
-    strands = (False, True) if (ensemble or model.ensemble) == "rc" else (False,)
+    used = model.ensemble if ensemble is None else ensemble
+    if used not in ("none", "rc"):
+        raise ConfigError(f"ensemble is {used!r}", expected="none or rc")
+    longest = codes.shape[-1] - 1
+    if not shifts or max(abs(by) for by in shifts) > longest:
+        raise GeometryError(
+            f"the shifts {list(shifts)}", expected=f"at least one, of at most {longest} bp"
+        )
+    rows, pairs, chosen = _columns(model.tracks(name), tracks, model.device)
+    strands = (False, True) if used == "rc" else (False,)
     total: NDArray[np.float32] | None = None
     for reverse in strands:
         oriented = reverse_complement(codes) if reverse else codes
@@ -74,4 +80,22 @@ def predict_codes(
             total = predicted.copy() if total is None else total + predicted
     assert total is not None
     total /= len(strands) * len(shifts)
-    return total[:, :, chosen]
+    return total if chosen is None else total[:, :, chosen]
+
+
+def _columns(
+    table: TrackTable, wanted: TrackTable | None, device: torch.device
+) -> tuple[torch.Tensor | None, NDArray[np.int64], list[int] | None]:
+    """Rows of the head to compute, their strand partners, and which of them are wanted.
+
+    None stands for all.  Partners are computed along, since the other strand needs them.
+    """
+    if wanted is None or wanted.names == table.names:
+        return None, table.pairs(), None
+    for track in wanted:
+        table.index(track)  # explains an unknown one
+    computed = table.with_partners(wanted)
+    place = {name: row for row, name in enumerate(table.names)}
+    rows = torch.tensor([place[track_name] for track_name in computed.names], device=device)
+    column = {name: row for row, name in enumerate(computed.names)}
+    return rows, computed.pairs(), [column[track_name] for track_name in wanted.names]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
@@ -9,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ft_s2a.conventions.atomic import refuse_existing
 from ft_s2a.conventions.hashing import sha256_json
 from ft_s2a.conventions.progress import bar
-from ft_s2a.errors import FtS2aError
+from ft_s2a.conventions.progress import track as progress
+from ft_s2a.errors import ConfigError, FtS2aError, TrackError
 from ft_s2a.genome.bigwig import write_bigwig
 from ft_s2a.genome.fasta import Genome
 from ft_s2a.geometry import Geometry, Interval
@@ -80,7 +83,8 @@ def predict_tracks(
     batch_size : int, optional
         Windows at once.
     resume, overwrite : bool
-        Go on with an interrupted prediction, or replace a finished one; they exclude each other.
+        Go on with an interrupted prediction (only with the same regions, tracks and weights), or
+        replace a finished one; they exclude each other.
 
     Returns
     -------
@@ -103,21 +107,26 @@ def predict_tracks(
 
     if resume and overwrite:
         raise FtS2aError("--resume and --overwrite exclude each other", remedy="choose one")
+    if batch_size is not None and batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}", expected="1 or more")
     out = Path(out_dir)
     genome = fasta if isinstance(fasta, Genome) else Genome(fasta)
     name = model.head(head)
     table = model.tracks(name).select(tracks)
     geometry = model.geometry
-    wanted = regions or [Interval(c, 0, n) for c, n in genome.sizes.items()]
-    pieces = plan(list(wanted), genome.sizes, geometry, centre=centre)
-    used = ensemble or model.ensemble
+    if regions is None:
+        regions = [Interval(chrom, 0, length) for chrom, length in genome.sizes.items()]
+    pieces = plan(regions, genome.sizes, geometry, centre=centre)
+    used = model.ensemble if ensemble is None else ensemble
     key = sha256_json(
         {
             "model": [model.name, model.version, model.config.model_dump(mode="json")],
+            "weights": _fingerprint(model.network),
             "regions": [str(piece.region) for piece in pieces],
             "tracks": [name, *table.names],
             "ensemble": [used, *shifts],
             "sizes": genome.sizes,
+            "fasta_bytes": genome.path.stat().st_size,
             "precision": model.precision,
         }
     )
@@ -128,18 +137,27 @@ def predict_tracks(
     store = PredictionStore(out, (windows, len(table), geometry.output_bins), key)
     store.open(resume=resume, overwrite=overwrite)
     try:
-        _predict(model, genome, pieces, store, name, table, used, shifts, batch_size)
+        try:
+            _predict(model, genome, pieces, store, name, table, used, shifts, batch_size)
+        finally:
+            store.flush()
+        files = []
+        for column, track in enumerate(progress(table, "writing", unit="tracks")):
+            path = out / bigwig_name(model.name, track.name)
+            chunks = _chunks(store, pieces, geometry, column, track)
+            write_bigwig(path, genome.sizes, chunks, bin_size=geometry.bin_size, overwrite=True)
+            files.append(_file_row(path, track, model, geometry))
     except KeyboardInterrupt:
-        _log.warning("interrupted: go on with --resume")
+        if store.done:
+            _log.warning("%d of %d windows are done: go on with --resume", store.done, windows)
         raise
+    except torch.cuda.OutOfMemoryError as error:
+        raise FtS2aError(
+            f"the device ran out of memory ({str(error).splitlines()[0]})",
+            remedy="use a smaller --batch-size, with --resume if windows are done",
+        ) from error
     finally:
-        store.flush()
-    files = []
-    for column, track in enumerate(table):
-        path = out / bigwig_name(model.name, track.name)
-        chunks = _chunks(store, pieces, geometry, column, track)
-        write_bigwig(path, genome.sizes, chunks, bin_size=geometry.bin_size, overwrite=True)
-        files.append(_file_row(path, track, model, geometry))
+        store.close()
     listed = write_files(out, files, overwrite=True)
     store.remove()
     return pd.read_csv(listed, sep="\t", dtype=str, keep_default_na=False)
@@ -148,9 +166,21 @@ def predict_tracks(
 def _refuse(
     out: Path, model: SequenceModel, table: TrackTable, *, resume: bool, overwrite: bool
 ) -> None:
+    names = [bigwig_name(model.name, track.name) for track in table]
+    if len(set(names)) < len(names):  # "a" and "-a"
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TrackError(f"two tracks would be written to {twice!r}", remedy="rename one")
     if not resume:
-        for file in (FILES_NAME, *(bigwig_name(model.name, track.name) for track in table)):
+        for file in (FILES_NAME, *names):
             refuse_existing(out / file, overwrite=overwrite)
+
+
+def _fingerprint(network: torch.nn.Module) -> str:
+    """SHA-256 of the weights: a run folder's change under the same name."""
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()
 
 
 def _predict(
@@ -194,10 +224,14 @@ def _chunks(
         left = piece.bins
         for first in range(0, len(piece.starts), _WRITE_WINDOWS):
             last = min(first + _WRITE_WINDOWS, len(piece.starts))
+            start = piece.starts[first]
             values = store.track(window + first, window + last, column)[:left]
             left -= len(values)
-            observed = to_observed(values[:, None], [track], geometry.bin_size)[:, 0]
-            yield piece.region.chrom, piece.starts[first], observed
+            # A contig's last bin may be shorter: its sum is over the bases that it has.
+            ends = start + geometry.bin_size * np.arange(1, len(values) + 1)
+            bases = geometry.bin_size - np.maximum(ends - piece.region.end, 0)
+            observed = to_observed(values[:, None], [track], bases[:, None])[:, 0]
+            yield piece.region.chrom, start, observed
         window += len(piece.starts)
 
 

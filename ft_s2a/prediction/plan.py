@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ft_s2a.errors import ContigError, GeometryError
+from ft_s2a.genome.contigs import check_contig
 from ft_s2a.geometry import Geometry, Interval, count_bins
 
 
@@ -27,17 +29,31 @@ def plan(
     """Lay windows over regions, in genome order.
 
     Ends are rounded up to whole bins of the region's own grid (at a contig's end the last bin is
-    cut); regions that then overlap are joined, since a base has one value.
+    cut); regions that then overlap are joined, on the grid of the first, since a base has one
+    value.
 
     Parameters
     ----------
     regions : sequence of Interval
-        Inside their contigs.
+        At least one, inside their contigs.
     sizes : mapping of str to int
         Contig lengths in genome order.
     geometry : Geometry
     centre : bool
-        One window around each region's centre instead of the region itself.
+        One window around each region's centre instead of the region itself; before a contig's
+        start there is nothing to predict, so a window that would begin there is moved right.
+
+    Returns
+    -------
+    list of Piece
+        They share no base.
+
+    Raises
+    ------
+    GeometryError
+        Without a region.
+    ContigError
+        When one lies on no contig, or past its end.
 
     Examples
     --------
@@ -45,7 +61,16 @@ def plan(
     >>> plan([Interval("I", 100, 500)], {"I": 600}, geometry)[0].starts
     (100, 356)
     """
+    if not regions:
+        raise GeometryError("no region to predict", expected="at least one")
     order = {name: index for index, name in enumerate(sizes)}
+    for region in regions:
+        length = check_contig(region.chrom, sizes, where=f"region {region}", of="the FASTA")
+        if region.start < 0 or region.end > length:
+            raise ContigError(
+                f"the region {region} reaches past {region.chrom!r}",
+                expected=f"positions in 0-{length}",
+            )
     wanted = [_centred(r, geometry) if centre else r for r in regions]
     wanted.sort(key=lambda r: (order[r.chrom], r.start, r.end))
     joined: list[Interval] = []
