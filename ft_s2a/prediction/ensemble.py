@@ -92,10 +92,11 @@ def _columns(
     """
     if wanted is None or wanted.names == table.names:
         return None, table.pairs(), None
-    for track in wanted:
-        table.index(track)  # explains an unknown one
-    computed = table.with_partners(wanted)
     place = {name: row for row, name in enumerate(table.names)}
+    for name in wanted.names:
+        if name not in place:
+            table.index(name)  # explains it
+    computed = table.with_partners(wanted)
     rows = torch.tensor([place[track_name] for track_name in computed.names], device=device)
     column = {name: row for row, name in enumerate(computed.names)}
     return rows, computed.pairs(), [column[track_name] for track_name in wanted.names]
