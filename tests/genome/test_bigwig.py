@@ -163,12 +163,21 @@ def test_blocks_do_not_show(tmp_path: Path) -> None:
     values = random.random(length // 100 + 1).astype(np.float32)
     path = write_bigwig(tmp_path / "a.bw", {"a": length}, [("a", 0, values)], bin_size=100)
     bases = np.repeat(values.astype(np.float64), 100)[:length]
-    with BigWig(path) as track:
+    asked: list[int] = []
+
+    class Counting(BigWig):
+        def values(self, chrom: str, start: int, end: int) -> NDArray[np.float32]:
+            asked.append(end - start)
+            return super().values(chrom, start, end)
+
+    with Counting(path) as track:
         for bin_size in (127, 100_000, 2 * bigwig._BLOCK + 1):
             edges = np.arange(0, length, bin_size)
             sums = np.add.reduceat(bases, edges)
             found = track.binned("a", 0, length, bin_size=bin_size, stat="sum")
             np.testing.assert_allclose(found, sums, rtol=1e-12)
+    assert max(asked) <= bigwig._BLOCK  # memory does not grow with contig or bin
+    assert len(asked) < 20
 
 
 def test_a_sum_loses_no_small_values(tmp_path: Path) -> None:
@@ -229,8 +238,12 @@ def test_many_calls(steps_of_75: Path) -> None:
 def test_closing_and_copying(steps_of_75: Path) -> None:
     track = BigWig(steps_of_75)
     before = track.values("II", 0, 100)
+    handle = track._file()
+    assert track._file() is handle  # opened once
     track.close()
     track.close()
+    with pytest.raises(RuntimeError, match="not open"):
+        handle.values("II", 0, 100)
     np.testing.assert_array_equal(track.values("II", 0, 100), before)  # opened again
     copy = pickle.loads(pickle.dumps(track))
     track.close()
@@ -242,7 +255,10 @@ def _sums(track: BigWig) -> list[float]:
 
 
 def _child(track: BigWig, expected: list[float]) -> None:
-    sys.exit(int(_sums(track) != expected))
+    parents = track._handle
+    same = _sums(track) == expected
+    # A handle of its own; the parent's stays open, since closing it would move its position.
+    sys.exit(0 if same and track._handle is not parents and track._inherited is parents else 1)
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -384,6 +400,9 @@ def test_what_is_written_is_read(
         assert list(track.sizes.items()) == list(sizes.items())
         for name, length in sizes.items():
             np.testing.assert_array_equal(track.values(name, 0, length), expected[name])
+    with pyBigWig.open(str(path)) as handle:
+        for name, length in sizes.items():
+            assert max((last for _, last, _ in handle.intervals(name) or ()), default=0) <= length
 
 
 def test_the_last_bin_has_its_true_span(tmp_path: Path) -> None:

@@ -72,9 +72,7 @@ def test_contigs_of_another_naming(yeast: Path, genome: Genome) -> None:
     with pytest.raises(ContigError, match="'chr2' is not in the FASTA, which calls it 'II'"):
         check_sizes(other.sizes, genome.sizes, where="chr2.fa", of="the FASTA")
     with pytest.raises(ContigError, match=r"genes\.R64-1-1\.gff, row \d+: .* which calls it 'II'"):
-        read_tss(
-            yeast / "genes.R64-1-1.gff", genome.sizes, feature=".", unknown_contigs="skip"
-        )
+        read_tss(yeast / "genes.R64-1-1.gff", genome.sizes, feature=".", unknown_contigs="skip")
 
 
 def test_start_sites(yeast: Path, genome: Genome) -> None:
