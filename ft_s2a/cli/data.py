@@ -67,7 +67,7 @@ def from_bigwig(
     dtype: Annotated[
         Dtype, typer.Option("--dtype", help="auto: float16, or float32 with RNA tracks.")
     ] = Dtype.auto,
-    seed: Annotated[int, typer.Option("--seed", help="Of random starts.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of random starts.")] = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,6 +77,7 @@ def from_bigwig(
     --split test=II,valid=XVI:853000-948066,train=rest -o yeast.zarr
     """
     from ft_s2a.data import from_bigwigs
+    from ft_s2a.data.summary import summarise_splits
 
     data = from_bigwigs(
         fasta,
@@ -92,8 +93,6 @@ def from_bigwig(
         seed=seed,
         overwrite=overwrite,
     )
-    from ft_s2a.data.summary import summarise_splits
-
     show("ft_s2a.data", summarise_splits(data), files=[output], as_json=as_json)
 
 

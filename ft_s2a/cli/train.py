@@ -23,18 +23,26 @@ def train(
     fasta: Annotated[
         Path | None, typer.Option("--fasta", help="Genome, when it is not where it was.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Instead of the recipe's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Instead of the recipe's.")
+    ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", help="Optimizer steps, instead of the recipe's.")
+        int | None,
+        typer.Option("--steps", min=1, help="Optimizer steps, instead of the recipe's."),
     ] = None,
     max_minutes: Annotated[
-        float | None, typer.Option("--max-minutes", help="Stop in good order after this time.")
+        float | None,
+        typer.Option("--max-minutes", min=0, help="Stop in good order after this time."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", help="Reading processes (default: cores - 1).")
+        int | None,
+        typer.Option("--workers", min=0, help="Reading processes (default: cores - 1)."),
     ] = None,
     accelerator: Annotated[
         str, typer.Option("--accelerator", help="auto, cpu, gpu, ... (Lightning's names).")
+    ] = "auto",
+    devices: Annotated[
+        str, typer.Option("--devices", help="auto (all of the accelerator), or how many.")
     ] = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
@@ -46,15 +54,13 @@ def train(
 
     Example: ft-s2a train yeast-basenji2 --data yeast.zarr -o runs/yeast
     """
-    from ft_s2a.errors import FtS2aError
+    from lightning.fabric.utilities import rank_zero_only
+
     from ft_s2a.training import load_recipe
     from ft_s2a.training import train as run
 
     chosen = load_recipe(recipe)
     changed = {k: v for k, v in (("seed", seed), ("steps", steps)) if v is not None}
-    for name, value in changed.items():
-        if value < (1 if name == "steps" else 0):
-            raise FtS2aError(f"--{name} is {value}", expected="a positive number")
     outcome = run(
         chosen.model_copy(update=changed),
         data,
@@ -64,8 +70,11 @@ def train(
         overwrite=overwrite,
         workers=workers,
         accelerator=accelerator,
+        devices=int(devices) if devices.isdigit() else devices,
         max_minutes=max_minutes,
     )
+    if getattr(rank_zero_only, "rank", 0):
+        return  # of several ranks one reports
     rows = [
         {"step": int(row["step"]), **{k: v for k, v in row.items() if k != "step"}}
         for row in outcome.progress.rows

@@ -10,6 +10,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,10 +142,7 @@ class TrainingLoop:
         clock = time.monotonic() - progress.seconds
         deadline = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
         self._network.train()
-        with (
-            stop_signal() as stopped,
-            shown.bar("training", recipe.steps, unit="steps", done=progress.step) as bar,
-        ):
+        with stop_signal() as stopped, self._bar() as bar:
             batches = self._batches()
             while progress.step < recipe.steps:
                 if self._out_of_patience():  # also when a run ended so is resumed
@@ -175,6 +173,12 @@ class TrainingLoop:
                     self._save()
                     return Outcome("time", progress)
         return Outcome("finished", progress)
+
+    def _bar(self) -> AbstractContextManager[shown.Bar]:
+        if not self._fabric.is_global_zero:
+            return nullcontext(shown.Bar(None, 0))
+        done = self._progress.step
+        return shown.bar("training", self._recipe.steps, unit="steps", done=done)
 
     def _out_of_patience(self) -> bool:
         patience = self._recipe.validation.patience
@@ -235,17 +239,17 @@ class TrainingLoop:
             progress.best, progress.best_step, progress.unimproved = r, progress.step, 0
         else:
             progress.unimproved += 1
-        _log.info(
-            "step %d of %d: training loss %.4f, validation loss %.4f, r %.4f%s%s",
-            progress.step,
-            recipe.steps,
-            row["train_loss"],
-            scores.loss,
-            scores.mean_pearson,
-            " (best)" if progress.best_step == progress.step else "",
-            f", {scores.constant_tracks} constant tracks" if scores.constant_tracks else "",
-        )
         if self._fabric.is_global_zero:
+            _log.info(
+                "step %d of %d: training loss %.4f, validation loss %.4f, r %.4f%s%s",
+                progress.step,
+                recipe.steps,
+                row["train_loss"],
+                scores.loss,
+                scores.mean_pearson,
+                " (best)" if progress.best_step == progress.step else "",
+                f", {scores.constant_tracks} constant tracks" if scores.constant_tracks else "",
+            )
             if progress.best_step == progress.step:
                 self._save_best(self._evaluated)
             write_metrics(self._folder / METRICS_NAME, progress.rows)
