@@ -48,10 +48,10 @@ def table(toy: SimpleNamespace, **columns: Any) -> TrackTable:
 
 
 def pooled(signal: NDArray[np.float64], start: int, bins: int, stat: str) -> NDArray[np.float64]:
-    """Pool bins of 16 bases of a contig's signal; bins wholly past its end are NaN."""
+    """Pool bins of 16 bases of a contig's signal; bins wholly past its ends are NaN."""
     values = []
     for left in range(start, start + bins * 16, 16):
-        bases = signal[left : left + 16]
+        bases = signal[max(0, left) : max(0, left + 16)]
         values.append(getattr(np, stat)(bases) if len(bases) else np.nan)
     return np.array(values)
 
@@ -83,6 +83,27 @@ def test_targets_are_scaled_and_squashed_pooled_bases(toy: SimpleNamespace, buil
             assert track.scale == pytest.approx(1 / np.nanmean(raw[train]), rel=1e-9)
             wanted = np.sqrt(raw * track.scale)
         np.testing.assert_allclose(found[:, :, column], wanted, rtol=2e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("stat", ["mean", "sum"])
+def test_random_windows_that_hang_over_contig_ends(
+    toy: SimpleNamespace, build: Build, stat: str
+) -> None:
+    data = build(
+        table(toy, sum_stat=stat), split="train=III", train_starts="random", coverage=8,
+        dtype="float32",
+    )  # fmt: skip
+    starts = data.windows["start"]
+    assert starts.min() < -16
+    assert starts.max() + 56 * 16 > 6_005 + 16
+    np.testing.assert_allclose(
+        all_targets(data)[:, :, 0], expected(toy, data, "gc", stat), rtol=1e-6
+    )
+    index = int(starts.argmin())
+    codes, _ = data[index]
+    before = 64 - int(starts[index])
+    assert (codes[:before] == 4).all()
+    np.testing.assert_array_equal(codes[before:], toy.codes["III"][: 1024 - before])
 
 
 def test_the_auto_scale_of_a_sum_is_one_over_the_mean_sum(
