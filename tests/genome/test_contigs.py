@@ -99,8 +99,13 @@ def test_contigs_that_are_needed() -> None:
 
 def test_sizes_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "chrom.sizes"
-    path.write_text("# UCSC\nII\t813184\r\n\nMito 85779\n2-micron\t6318\t58\t60\t61\n")
-    assert list(read_sizes(path).items()) == [("II", 813_184), ("Mito", 85_779), ("2-micron", 6318)]
+    path.write_text("# UCSC\nII\t813184\r\n\nMito 85779\n2-micron\t6318\t58\t60\t61\none\t1\n")
+    assert list(read_sizes(path).items()) == [
+        ("II", 813_184),
+        ("Mito", 85_779),
+        ("2-micron", 6318),
+        ("one", 1),
+    ]
 
 
 @pytest.mark.parametrize(
