@@ -48,6 +48,9 @@ _lazy, __dir__, __all__ = attach(
 )
 
 
+__all__ = sorted([*__all__, "ZooDataloader", "ZooModel"])
+
+
 def __getattr__(name: str) -> Any:
     # Kipoi writes an entry's description onto the loader class, so each look-up gets a class of
     # its own; the model class is found the same way (kipoi follows attributes of this package).

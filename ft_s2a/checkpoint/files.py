@@ -29,14 +29,15 @@ def save_weights(path: str | Path, network: Basenji2, *, overwrite: bool = False
     >>> load_weights(path).config == config
     True
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     state = {
         name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()
     }
     metadata = {_CONFIG_KEY: network.config.model_dump_json()}
     with atomic_path(path, overwrite=overwrite) as temporary:
-        save_file(state, str(temporary), metadata=metadata)
+        # Not save_file, whose files only their owner may read.
+        temporary.write_bytes(save(state, metadata=metadata))
     return Path(path)
 
 

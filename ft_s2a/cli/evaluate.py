@@ -78,7 +78,7 @@ def positions(
     plots: Annotated[int, typer.Option(help="Draw at most so many tracks.")] = 20,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the table, JSON and pictures."),
+        typer.Option("--output", "-o", help="Folder for the table, JSON and pictures."),
     ] = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,

@@ -40,7 +40,9 @@ def bigwig(
         Path, typer.Argument(metavar="PREDS.h5", help="Output of `kipoi predict ... -m`.")
     ],
     entry: Annotated[str, typer.Option(help="Entry that predicted: name or folder.")],
-    sizes: Annotated[Path, typer.Option(help="Contig lengths: chrom.sizes, .fai, FASTA or bigWig.")],
+    sizes: Annotated[
+        Path, typer.Option(help="Contig lengths: chrom.sizes, .fai, FASTA or bigWig.")
+    ],
     out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the bigWigs.")],
     tracks: Annotated[
         str | None, typer.Option(help="Only these tracks: names, wildcards, column=value.")

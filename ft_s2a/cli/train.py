@@ -83,8 +83,9 @@ def train(
         rows = [row for row in rows if row["step"] == outcome.progress.best_step]
     title = f"{outcome.reason} at step {outcome.progress.step}; best by validation:"
     show("ft_s2a.train", rows, files=[output], as_json=as_json, title=title)
-    if outcome.reason == "interrupted":
+    if outcome.reason in ("interrupted", "time"):
         typer.echo(f"go on with: ft-s2a train ... -o {output} --resume", err=True)
+    if outcome.reason == "interrupted":
         raise typer.Exit(130)
 
 

@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 def describe(error: ValidationError) -> str:
     """Say the first mistake of a pydantic validation in one line."""
-    first = error.errors()[0]
+    mistakes = error.errors()
+    # A misspelt field is the cause of the field that is then missing.
+    first = next((m for m in mistakes if m["type"] == "extra_forbidden"), mistakes[0])
     place = ".".join(str(part) for part in first["loc"]) or "document"
     message = str(first["msg"]).removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -27,7 +27,7 @@ from ft_s2a.prediction.plan import Piece, plan
 from ft_s2a.prediction.store import PredictionStore
 from ft_s2a.tracks.files import FILES_NAME, TrackFile, bigwig_name, write_files
 from ft_s2a.tracks.table import Track, TrackTable
-from ft_s2a.tracks.units import to_observed
+from ft_s2a.tracks.units import bins_to_observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -227,10 +227,9 @@ def _chunks(
             start = piece.starts[first]
             values = store.track(window + first, window + last, column)[:left]
             left -= len(values)
-            # A contig's last bin may be shorter: its sum is over the bases that it has.
-            ends = start + geometry.bin_size * np.arange(1, len(values) + 1)
-            bases = geometry.bin_size - np.maximum(ends - piece.region.end, 0)
-            observed = to_observed(values[:, None], [track], bases[:, None])[:, 0]
+            observed = bins_to_observed(
+                values, track, start=start, end=piece.region.end, bin_size=geometry.bin_size
+            )
             yield piece.region.chrom, start, observed
         window += len(piece.starts)
 

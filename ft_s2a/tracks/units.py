@@ -86,6 +86,36 @@ def to_observed(
     return np.where(is_sum, values / np.asarray(bin_size, dtype=np.float64), values)
 
 
+def bins_to_observed(
+    target: Floats, track: Track, *, start: int, end: int, bin_size: int
+) -> NDArray[np.float64]:
+    """Bring one track's bins of a grid back to signal per base.
+
+    Parameters
+    ----------
+    target : float array [bins]
+        Target units; bin ``i`` begins at ``start + i * bin_size``.
+    track : Track
+    start, end : int
+        The grid's first base, and where its bases end: a contig's last bin may be shorter than
+        the others, and its sum is over the bases that it has.
+    bin_size : int
+
+    Returns
+    -------
+    float64 array [bins]
+
+    Examples
+    --------
+    >>> track = Track("a", sum_stat="sum")
+    >>> bins_to_observed(np.array([8.0, 8.0]), track, start=0, end=6, bin_size=4).tolist()
+    [2.0, 4.0]
+    """
+    ends = start + bin_size * np.arange(1, len(target) + 1)
+    bases = bin_size - np.maximum(ends - end, 0)
+    return to_observed(target[:, None], [track], bases[:, None])[:, 0]
+
+
 _SQUASH: dict[str, Any] = {
     "none": lambda y: y,
     "sqrt": lambda y: np.sqrt(np.maximum(y, 0.0)),

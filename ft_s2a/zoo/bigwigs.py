@@ -20,8 +20,9 @@ from ft_s2a.genome.bigwig import write_bigwig
 from ft_s2a.genome.contigs import check_contig
 from ft_s2a.genome.lengths import contig_lengths
 from ft_s2a.geometry import Geometry, Interval, count_bins
-from ft_s2a.tracks import Track, TrackTable, to_observed, write_files
+from ft_s2a.tracks import Track, TrackTable, write_files
 from ft_s2a.tracks.files import FILES_NAME, bigwig_name, files_of_tracks
+from ft_s2a.tracks.units import bins_to_observed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -232,6 +233,8 @@ def _pieces(
 ) -> Iterator[tuple[str, int, NDArray[np.float64]]]:
     reached = 0
     for row in rows:
-        part = values[reached : reached + row.bins, None]
+        part = values[reached : reached + row.bins]
         reached += row.bins
-        yield row.interval.chrom, row.interval.start, to_observed(part, [track], bin_size)[:, 0]
+        start, end = row.interval.start, row.interval.end
+        observed = bins_to_observed(part, track, start=start, end=end, bin_size=bin_size)
+        yield row.interval.chrom, start, observed

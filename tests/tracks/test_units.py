@@ -175,3 +175,16 @@ def test_what_does_not_fit() -> None:
         to_target(np.ones((3, 2)), [Track("a"), Track("b", scale=nan)])
     with pytest.raises(TrackError, match="the scale of track 'b' is 'auto'"):
         to_observed(np.ones((3, 2)), [Track("a"), Track("b", scale=nan)], 128)
+
+
+def test_a_sum_over_a_contigs_short_last_bin_is_over_the_bases_it_has() -> None:
+    from ft_s2a.tracks.units import bins_to_observed
+
+    track = Track("a", sum_stat="sum", scale=2.0)
+    # Bins [100, 110), [110, 120), [120, 123): sums of 20 in target units are 10 observed.
+    found = bins_to_observed(np.full(3, 20.0), track, start=100, end=123, bin_size=10)
+    assert found == pytest.approx([1.0, 1.0, 10 / 3])
+    mean = bins_to_observed(
+        np.full(3, 20.0), Track("a", scale=2.0), start=100, end=123, bin_size=10
+    )
+    assert mean == pytest.approx([10.0, 10.0, 10.0])
