@@ -391,18 +391,18 @@ def test_memory_does_not_grow_with_the_windows(
 ) -> None:
     """Predictions and written values are in memory a batch, or some windows, at a time."""
     largest = {"predicted": 0, "written": 0}
-    real = genome_wide.to_observed
+    real = genome_wide.bins_to_observed
 
-    def convert(values: Any, *args: Any) -> Any:
+    def convert(values: Any, *args: Any, **kwargs: Any) -> Any:
         largest["written"] = max(largest["written"], values.size)
-        return real(values, *args)
+        return real(values, *args, **kwargs)
 
     def measure(*args: Any, **kwargs: Any) -> Any:
         result = predict_codes(*args, **kwargs)
         largest["predicted"] = max(largest["predicted"], len(result))
         return result
 
-    monkeypatch.setattr(genome_wide, "to_observed", convert)
+    monkeypatch.setattr(genome_wide, "bins_to_observed", convert)
     monkeypatch.setattr(genome_wide, "predict_codes", measure)
     monkeypatch.setattr(genome_wide, "_WRITE_WINDOWS", 5)
     predict_tracks(model, toy.fasta, out_dir=tmp_path, batch_size=7)
