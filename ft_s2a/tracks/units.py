@@ -104,6 +104,7 @@ def bins_to_observed(
     Returns
     -------
     float64 array [bins]
+        NaN for bins that lie wholly beyond `end`.
 
     Examples
     --------
@@ -112,8 +113,9 @@ def bins_to_observed(
     [2.0, 4.0]
     """
     ends = start + bin_size * np.arange(1, len(target) + 1)
-    bases = bin_size - np.maximum(ends - end, 0)
-    return to_observed(target[:, None], [track], bases[:, None])[:, 0]
+    bases = bin_size - np.clip(ends - end, 0, bin_size)
+    values = to_observed(target[:, None], [track], np.maximum(bases, 1)[:, None])[:, 0]
+    return np.where(bases > 0, values, np.nan)
 
 
 _SQUASH: dict[str, Any] = {

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ft_s2a.errors import TrackError
 from ft_s2a.tracks.track import Track
-from ft_s2a.tracks.units import to_observed, to_target
+from ft_s2a.tracks.units import bins_to_observed, to_observed, to_target
 
 steady = settings(deadline=None, derandomize=True, max_examples=300)
 inf, nan = math.inf, math.nan
@@ -79,6 +79,14 @@ def test_partial_bins_have_their_own_length() -> None:
     lengths = np.array([[128], [44]])
     found = to_observed(np.array([[256.0], [88.0]]), [track], lengths)
     assert found.tolist() == [[2.0], [2.0]]
+
+
+@pytest.mark.parametrize(("stat", "wanted"), [("sum", [2.0, 4.0]), ("mean", [8.0, 8.0])])
+def test_bins_of_a_contigs_end(stat: str, wanted: list[float]) -> None:
+    """Bins of 4 bp from base 10 of a contig that ends at 16: 4 bases, 2, none, none."""
+    track = Track("a", sum_stat=stat)  # type: ignore[arg-type]
+    found = bins_to_observed(np.full(4, 8.0), track, start=10, end=16, bin_size=4)
+    np.testing.assert_array_equal(found, [*wanted, nan, nan])
 
 
 tracks = st.builds(
