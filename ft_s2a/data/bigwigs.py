@@ -273,7 +273,11 @@ def _set_scales(
     genome: Genome,
     bin_size: int,
 ) -> TrackTable:
-    """Replace each automatic scale by 1 / mean of pooled training bins."""
+    """Replace each automatic scale by 1 / mean of pooled training bins.
+
+    Strand partners get one scale, over the bins of both: the reverse complement swaps them, and
+    what is swapped must have one unit.
+    """
     if not any(math.isnan(t.scale) for t in table):
         return table
     train = [w for w in windows if w.split == "train"]
@@ -285,6 +289,9 @@ def _set_scales(
         pooled = _pooled(window, files, table, genome.sizes[window.chrom], bin_size)
         total += np.nansum(pooled, axis=0)
         number += np.isfinite(pooled).sum(axis=0)
+    partners = table.pairs()
+    paired = partners != np.arange(len(table))
+    total, number = (x + np.where(paired, x[partners], 0.0) for x in (total, number))
     scaled: list[Track] = []
     for column, track in enumerate(table):
         if math.isnan(track.scale):

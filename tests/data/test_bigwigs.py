@@ -117,6 +117,23 @@ def test_the_auto_scale_of_a_sum_is_one_over_the_mean_sum(
     assert data.header.statistics[0].mean == pytest.approx(1, rel=1e-6)
 
 
+def test_strand_partners_get_one_auto_scale(toy: SimpleNamespace, build: Build) -> None:
+    file = str(toy.folder / "gc.bw")
+    tracks = (
+        Track("a.fwd", file=file, sum_stat="sum", scale=math.nan, strand_pair="a.rev"),
+        Track("a.rev", file=str(toy.folder / "w.fwd.bw"), sum_stat="sum", scale=math.nan,
+              strand_pair="a.fwd"),
+        Track("alone", file=file, sum_stat="sum", scale=math.nan),
+    )  # fmt: skip
+    data = build(TrackTable(tracks), dtype="float32")
+    train = (data.windows["split"] == "train").to_numpy()
+    gc = expected(toy, data, "gc", "sum")[train]
+    other = expected(toy, data, "w.fwd", "sum")[train]
+    forward, reverse, alone = (track.scale for track in data.tracks)
+    assert forward == reverse == pytest.approx(2 / (np.nanmean(gc) + np.nanmean(other)), rel=1e-9)
+    assert alone == pytest.approx(1 / np.nanmean(gc), rel=1e-9)
+
+
 def test_clip_soft_clip_and_every_squash(toy: SimpleNamespace, build: Build) -> None:
     file = str(toy.folder / "gc.bw")
     tracks = [
