@@ -235,7 +235,7 @@ class TrainingLoop:
         progress.loss_sum, progress.loss_steps = 0.0, 0
         # A network that predicts constants has no r, and is better than none.
         r = -1.0 if math.isnan(scores.mean_pearson) else scores.mean_pearson
-        if r > progress.best:
+        if r > progress.best or recipe.validation.keep == "last":
             progress.best, progress.best_step, progress.unimproved = r, progress.step, 0
         else:
             progress.unimproved += 1
@@ -247,7 +247,7 @@ class TrainingLoop:
                 row["train_loss"],
                 scores.loss,
                 scores.mean_pearson,
-                " (best)" if progress.best_step == progress.step else "",
+                " (kept)" if progress.best_step == progress.step else "",
                 f", {scores.constant_tracks} constant tracks" if scores.constant_tracks else "",
             )
             if progress.best_step == progress.step:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ft_s2a.conventions.text import text_lines
 from ft_s2a.conventions.validation import describe
@@ -57,12 +57,22 @@ class Validation(_Frozen):
     """When to validate and when to stop.
 
     The score is the mean over tracks of Pearson's r over all validation bins, target units,
-    without averaging over strands.  ``patience`` counts validations without a better score.
+    without averaging over strands.  ``keep`` says which weights a run keeps: those of the best
+    validation, or the last ones, which a schedule that ends at zero has settled and which no noise
+    of a small validation set has picked.  ``patience`` counts validations without a better score
+    and needs ``keep: best``.
     """
 
     every_steps: int = Field(ge=1)
     patience: int | None = Field(default=None, ge=1)
     transform: Literal["target", "log1p"] = "target"
+    keep: Literal["best", "last"] = "best"
+
+    @model_validator(mode="after")
+    def _patience_keeps_the_best(self) -> Validation:
+        if self.keep == "last" and self.patience is not None:
+            raise ValueError("patience needs keep: best")
+        return self
 
 
 class Recipe(_Frozen):

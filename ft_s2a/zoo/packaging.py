@@ -239,10 +239,12 @@ def _procedure(recipe: dict[str, Any], provenance: dict[str, Any]) -> str:
     if recipe.get("track_weights") == "null_deviance":
         loss += ", each track weighted by 1 / its null deviance"
     averaged = ", averaged weights (EMA)" if recipe.get("ema_decay") else ""
-    return (
-        f"{provenance['steps']} steps, {loss}{averaged}; the best of the steps validated "
-        f"(step {provenance.get('best_step')}) was kept."
+    kept = (
+        "the last weights were kept"
+        if recipe.get("validation", {}).get("keep") == "last"
+        else f"the best of the steps validated (step {provenance.get('best_step')}) was kept"
     )
+    return f"{provenance['steps']} steps, {loss}{averaged}; {kept}."
 
 
 def _scores(

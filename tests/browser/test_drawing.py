@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,11 @@ def test_figure_is_written_and_the_same_each_time(toy, tmp_path: Path, kind: str
     start = {"png": b"\x89PNG", "svg": b"<?xml", "pdf": b"%PDF"}[kind]
     assert first.read_bytes().startswith(start)
     assert sorted(p.name for p in tmp_path.glob("*a.*")) == [f"a.{kind}"]
-    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_drawing_leaves_pyplot_and_its_global_figures_alone() -> None:
+    code = "import sys, ft_s2a.browser.drawing; sys.exit('matplotlib.pyplot' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_picture_shows_the_colours_of_the_tracks(toy, tmp_path: Path) -> None:

@@ -69,8 +69,10 @@ def test_a_failure_leaves_no_folder(tmp_path: Path, error: type[BaseException]) 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
     code = """
-    import sys, time
+    import signal, sys, time
     from ft_s2a.conventions.atomic import atomic_path
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with atomic_path(sys.argv[1]) as temporary:
         temporary.write_text("half")
         print("writing", flush=True)

@@ -101,3 +101,12 @@ def test_recipes_are_frozen(make_recipe: Any) -> None:
     recipe: Recipe = make_recipe()
     with pytest.raises(ValueError, match="frozen"):
         recipe.steps = 3
+
+
+def test_patience_needs_the_best_weights() -> None:
+    from ft_s2a.training.recipe import recipe_to_yaml
+
+    text = recipe_to_yaml(load_recipe("yeast-basenji2"))
+    assert parse_recipe(text).validation.keep == "last"
+    with pytest.raises(ConfigError, match="patience needs keep: best"):
+        parse_recipe(text.replace("patience: null", "patience: 3"))

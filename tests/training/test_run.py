@@ -540,7 +540,7 @@ def test_progress_is_logged_at_each_validation(
         run(make_recipe(), training_set, tmp_path / "run")
     lines = [r.getMessage() for r in caplog.records if r.name == "ft_s2a.training.loop"]
     assert [line.split(":")[0] for line in lines] == [f"step {n} of 12" for n in (5, 10, 12)]
-    assert "(best)" in lines[0]
+    assert "(kept)" in lines[0]
 
 
 def test_the_recipe_of_a_run_trains_it_again(
