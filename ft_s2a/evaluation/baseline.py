@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ft_s2a.errors import ConfigError, DataError
 from ft_s2a.evaluation.binning import Grid
 from ft_s2a.evaluation.kmer_ridge import ALPHAS, DEFAULT_ALPHA, FLANK, KmerRidge, fit_kmer_ridge
+from ft_s2a.evaluation.kmers import GenomeCounts
 from ft_s2a.evaluation.pairing import Pair
 from ft_s2a.evaluation.regions import (
     Regions,
@@ -155,13 +156,13 @@ def predict_baseline(
     for first in range(0, len(pairs), size):
         group = pairs[first : first + size]
         ridge = _fit(plan, group)
-        predicted = ridge.predict(plan.genome, scored)
+        predicted = ridge.predict(GenomeCounts(plan.genome, scored))
         for column, alpha in enumerate(ridge.alpha):
             yield predicted[:, column], alpha
 
 
 def _fit(plan: Baseline, pairs: Sequence[Pair]) -> KmerRidge:
-    parts: list[tuple[Grid, Floats]] = []
+    parts: list[tuple[GenomeCounts, Floats]] = []
     for name, grid in (("training", plan.train), ("validation", plan.valid)):
         if grid is None:
             continue
@@ -170,10 +171,8 @@ def _fit(plan: Baseline, pairs: Sequence[Pair]) -> KmerRidge:
             with BigWig(pair.observed.file) as opened:
                 values[:, column] = grid.read(opened, missing=pair.missing)
             _check_values(values[:, column], pair, name)
-        parts.append((grid, values))
-    return fit_kmer_ridge(
-        plan.genome, parts[0], k=plan.k, valid=parts[1] if len(parts) > 1 else None
-    )
+        parts.append((GenomeCounts(plan.genome, grid), values))
+    return fit_kmer_ridge(parts[0], k=plan.k, valid=parts[1] if len(parts) > 1 else None)
 
 
 def _check_values(values: Floats, pair: Pair, part: str) -> None:

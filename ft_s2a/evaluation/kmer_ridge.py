@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ft_s2a.errors import ConfigError, DataError
-from ft_s2a.evaluation.binning import Grid
 from ft_s2a.evaluation.correlation import pearson_per_track
-from ft_s2a.evaluation.kmers import iterate_counts
-from ft_s2a.genome.fasta import Genome
+from ft_s2a.evaluation.kmers import CountSource
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +34,7 @@ class KmerRidge:
     alpha : tuple of float
         Ridge penalty of each track, on standardised features.
     coefficients : float64 array [features, T]
-        Per count; features are those of :func:`ft_s2a.evaluation.kmers.context_counts`.
+        Per count; features are those of :class:`ft_s2a.evaluation.kmers.CountSource`.
     intercept : float64 array [T]
     """
 
@@ -46,28 +44,27 @@ class KmerRidge:
     coefficients: Floats
     intercept: Floats
 
-    def predict(self, genome: Genome, grid: Grid) -> Floats:
-        """Predict the mean signal per base of each bin, observed units, float64 [bins, T].
+    def predict(self, source: CountSource) -> Floats:
+        """Predict the signal of each bin in the units it was fitted on, float64 [bins, T].
 
         Values may be slightly negative: the regression knows no bound.
         """
-        return np.asarray(np.expm1(self.predict_log(genome, grid)))
+        return np.asarray(np.expm1(self.predict_log(source)))
 
-    def predict_log(self, genome: Genome, grid: Grid) -> Floats:
-        """Predict ln(1 + mean signal per base) of each bin, float64 [bins, T]."""
-        result = np.empty((len(grid), len(self.intercept)), dtype=np.float64)
-        for rows, counts in iterate_counts(genome, grid, k=self.k, flank=self.flank):
+    def predict_log(self, source: CountSource) -> Floats:
+        """Predict ln(1 + signal) of each bin, float64 [bins, T]."""
+        result = np.empty((len(source), len(self.intercept)), dtype=np.float64)
+        for rows, counts in source.pieces(self.k, self.flank):
             result[rows] = counts @ self.coefficients + self.intercept
         return np.maximum(result, _LOWEST_LOG)
 
 
 def fit_kmer_ridge(
-    genome: Genome,
-    train: tuple[Grid, Floats],
+    train: tuple[CountSource, Floats],
     *,
     k: int = 4,
     flank: int = FLANK,
-    valid: tuple[Grid, Floats] | None = None,
+    valid: tuple[CountSource, Floats] | None = None,
     alphas: Sequence[float] = ALPHAS,
     alpha: float = DEFAULT_ALPHA,
 ) -> KmerRidge:
@@ -75,14 +72,11 @@ def fit_kmer_ridge(
 
     Parameters
     ----------
-    genome : Genome
-        Sequence of the training (and validation) regions.
-    train : (Grid, float64 array [N, T])
-        Training bins and their observed mean signal per base, above -1; NaN leaves a bin out of a
-        track.
+    train : (CountSource, float64 array [N, T])
+        Training bins and their observed signal, above -1; NaN leaves a bin out of a track.
     k, flank : int
         Length of the k-mers; bins counted at each side.
-    valid : (Grid, float64 array [M, T]), optional
+    valid : (CountSource, float64 array [M, T]), optional
         Bins to choose each track's penalty by: the highest Pearson correlation of ln(1 + x).
     alphas : sequence of float
         Penalties to choose from with `valid`.
@@ -98,21 +92,21 @@ def fit_kmer_ridge(
     DataError
         When a track has no training bin.
     """
-    grid, observed = train
+    source, observed = train
     grids = tuple(alphas) if valid is not None else (alpha,)
     if any(a <= 0 for a in (*grids, alpha)):
         raise ConfigError("a ridge penalty of 0 or less", expected="penalties above 0")
     tracks = observed.shape[1]
     fitted = {a: KmerRidge(k, flank, (a,) * tracks, *_empty(k, flank, tracks)) for a in grids}
     for columns in _same_mask(observed):
-        normal = _accumulate(genome, grid, observed[:, columns], k=k, flank=flank)
+        normal = _accumulate(source, observed[:, columns], k=k, flank=flank)
         for penalty in grids:
             coefficients, intercept = _solve(normal, penalty)
             fitted[penalty].coefficients[:, columns] = coefficients
             fitted[penalty].intercept[columns] = intercept
     if valid is None:
         return fitted[alpha]
-    return _choose(genome, valid, fitted, alpha)
+    return _choose(valid, fitted, alpha)
 
 
 def _empty(k: int, flank: int, tracks: int) -> tuple[Floats, Floats]:
@@ -141,7 +135,7 @@ class _Normal:
     target_mean: Floats
 
 
-def _accumulate(genome: Genome, grid: Grid, observed: Floats, *, k: int, flank: int) -> _Normal:
+def _accumulate(source: CountSource, observed: Floats, *, k: int, flank: int) -> _Normal:
     known = ~np.isnan(observed[:, 0])
     features = (2 * flank + 1) * 4**k
     gram = np.zeros((features, features))
@@ -150,7 +144,7 @@ def _accumulate(genome: Genome, grid: Grid, observed: Floats, *, k: int, flank: 
     target = np.log1p(observed)
     number = int(known.sum())
     target_mean = target[known].mean(axis=0)
-    for rows, counts in iterate_counts(genome, grid, k=k, flank=flank):
+    for rows, counts in source.pieces(k, flank):
         inside = known[rows]
         part = counts if inside.all() else counts[inside]
         # Counts are small integers, of which these sums are exact in float64: centring them
@@ -179,12 +173,12 @@ def _solve(normal: _Normal, alpha: float) -> tuple[Floats, Floats]:
 
 
 def _choose(
-    genome: Genome, valid: tuple[Grid, Floats], fitted: dict[float, KmerRidge], default: float
+    valid: tuple[CountSource, Floats], fitted: dict[float, KmerRidge], default: float
 ) -> KmerRidge:
-    grid, observed = valid
+    source, observed = valid
     target = np.log1p(observed)
     scores = np.stack(
-        [pearson_per_track(ridge.predict_log(genome, grid), target) for ridge in fitted.values()]
+        [pearson_per_track(ridge.predict_log(source), target) for ridge in fitted.values()]
     )
     options = list(fitted)
     nearest = int(np.argmin([abs(np.log(option / default)) for option in options]))
