@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from ft_s2a.checkpoint.files import load_weights
+from ft_s2a.checkpoint.formats import load_network
 from ft_s2a.entries.download import weights_path
 from ft_s2a.entries.registry import find_entry
 from ft_s2a.entries.schema import Entry, check_heads
 from ft_s2a.errors import ConfigError, FormatError, MissingFileError
 from ft_s2a.geometry import Geometry
-from ft_s2a.models.basenji2 import Basenji2
 from ft_s2a.models.config import ModelConfig, head_of, parse_config
+from ft_s2a.models.network import Network
 from ft_s2a.tracks.table import TrackTable, read_tracks
 
 Precision = Literal["float32", "bf16"]
@@ -44,7 +45,7 @@ class SequenceModel:
     precision : {'float32', 'bf16'}
     """
 
-    network: Basenji2
+    network: Network
     table: TrackTable
     name: str
     version: str = "run"
@@ -210,7 +211,7 @@ def load_model(
     return SequenceModel(network, table, name, version, ensemble, precision)  # type: ignore[arg-type]
 
 
-def _from_run(folder: Path) -> tuple[Basenji2, TrackTable]:
+def _from_run(folder: Path) -> tuple[Network, TrackTable]:
     try:
         document = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
@@ -228,7 +229,8 @@ def _from_run(folder: Path) -> tuple[Basenji2, TrackTable]:
     return load_weights(weights, config), table
 
 
-def _from_entry(entry: str | Path) -> tuple[Basenji2, TrackTable, Entry]:
+def _from_entry(entry: str | Path) -> tuple[Network, TrackTable, Entry]:
     found = find_entry(entry)
     table = found.read_tracks()
-    return load_weights(weights_path(found), found.model), table, found
+    network = load_network(weights_path(found), found.model, found.weights.format)
+    return network, table, found

@@ -11,12 +11,12 @@ from ft_s2a.errors import ConfigError, FormatError, require_file
 from ft_s2a.models.config import ModelConfig, first_difference, parse_config
 
 if TYPE_CHECKING:
-    from ft_s2a.models.basenji2 import Basenji2
+    from ft_s2a.models.network import Network
 
 _CONFIG_KEY = "ft_s2a_config"
 
 
-def save_weights(path: str | Path, network: Basenji2, *, overwrite: bool = False) -> Path:
+def save_weights(path: str | Path, network: Network, *, overwrite: bool = False) -> Path:
     """Write the state of `network` (parameters and running statistics), in its type.
 
     Examples
@@ -60,7 +60,7 @@ def read_config(path: str | Path) -> ModelConfig:
     return parse_config(document, where=str(found))
 
 
-def load_weights(path: str | Path, config: ModelConfig | None = None) -> Basenji2:
+def load_weights(path: str | Path, config: ModelConfig | None = None) -> Network:
     """Build the network and load its weights; it comes back in evaluation mode.
 
     Parameters

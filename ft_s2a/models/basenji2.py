@@ -10,12 +10,12 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from ft_s2a.errors import ConfigError, GeometryError
-from ft_s2a.models.config import Basenji2Config, head_of
-from ft_s2a.models.layers import Gelu, TrackHead, convolution
+from ft_s2a.models.config import Basenji2Config
+from ft_s2a.models.layers import BatchNorm, Gelu, convolution
+from ft_s2a.models.network import Network, make_heads
 
 
-class Basenji2(nn.Module):
+class Basenji2(Network):
     """The network described by a :class:`Basenji2Config`.
 
     Examples
@@ -31,9 +31,10 @@ class Basenji2(nn.Module):
     torch.Size([2, 2, 3])
     """
 
+    config: Basenji2Config
+
     def __init__(self, config: Basenji2Config) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         widths = (config.stem_channels, *config.tower_channels)
         channels = widths[-1]
         self.stem = _pooled(config, 4, config.stem_channels, config.stem_kernel)
@@ -47,68 +48,24 @@ class Basenji2(nn.Module):
             *(_Residual(config, channels, dilation) for dilation in config.dilations)
         )
         self.final = _final(config, channels)
-        self.heads = nn.ModuleDict()
-        for head in config.heads:
-            try:
-                self.heads[head.name] = TrackHead(config.final_channels, head.tracks)
-            except KeyError:  # torch keeps "train", "type", "items", ... for itself
-                raise ConfigError(
-                    f"a head cannot be called {head.name!r}", remedy="choose another name"
-                ) from None
+        self.heads = make_heads(config.heads, config.final_channels, config.initialisation)
 
-    def embed(self, one_hot: Tensor) -> Tensor:
-        """Trunk output that enters the heads.
-
-        Parameters
-        ----------
-        one_hot : float tensor [B, L, 4]
-            DNA, order ACGT; N is an all-zero row.  L is a multiple of the bin size.
-
-        Returns
-        -------
-        float tensor [B, bins, channels]
-            Cropped bins.
-        """
-        config = self.config
-        if one_hot.ndim != 3 or one_hot.shape[2] != 4:
-            raise GeometryError(
-                f"the input has shape {tuple(one_hot.shape)}", expected="[batch, length, 4]"
-            )
-        length = one_hot.shape[1]
-        if length % config.bin_size or length // config.bin_size <= 2 * config.crop_bins:
-            raise GeometryError(
-                f"an input of {length} bp",
-                expected=f"a multiple of {config.bin_size} bp that leaves bins after a crop of "
-                f"{config.crop_bins} at each side",
-            )
+    def trunk(self, one_hot: Tensor) -> Tensor:
+        """Compute :meth:`embed` for an input that was checked."""
         x = self.dilated(self.tower(self.stem(one_hot.transpose(1, 2))))
-        crop = config.crop_bins
+        crop = self.config.crop_bins
         x = x[:, :, crop : x.shape[2] - crop]
         result: Tensor = self.final(x).transpose(1, 2)
         return result
 
-    def forward(self, one_hot: Tensor, head: str, tracks: Tensor | None = None) -> Tensor:
-        """Predict one head in target units.
 
-        Parameters
-        ----------
-        one_hot : float tensor [B, L, 4]
-        head : str
-            Name of the head; no other head is evaluated.
-        tracks : int64 tensor, optional
-            Indices of the tracks wanted.
-
-        Returns
-        -------
-        float tensor [B, bins, tracks]
-        """
-        head_of(self.config, head)
-        result: Tensor = self.heads[head](self.embed(one_hot), tracks)
-        return result
-
-
-def _norm(config: Basenji2Config, channels: int, *, zero: bool = False) -> nn.BatchNorm1d:
-    layer = nn.BatchNorm1d(channels, eps=config.norm_eps, momentum=config.norm_momentum)
+def _norm(config: Basenji2Config, channels: int, *, zero: bool = False) -> BatchNorm:
+    layer = BatchNorm(
+        channels,
+        eps=config.norm_eps,
+        momentum=config.norm_momentum,
+        variance=config.norm_variance,
+    )
     if zero:
         nn.init.zeros_(layer.weight)
     return layer
@@ -124,7 +81,14 @@ def _block(
     zero: bool = False,
 ) -> list[nn.Module]:
     """Activation, convolution and norm in the config's order."""
-    conv = convolution(inputs, outputs, kernel, dilation=dilation, bias=config.conv_bias)
+    conv = convolution(
+        inputs,
+        outputs,
+        kernel,
+        dilation=dilation,
+        bias=config.conv_bias,
+        initialisation=config.initialisation,
+    )
     norm = _norm(config, outputs, zero=zero)
     gelu = Gelu(config.gelu)
     return [gelu, conv, norm] if config.block == "gelu_conv_norm" else [conv, norm, gelu]
@@ -153,7 +117,8 @@ class _Residual(nn.Module):
         dropout: nn.Module = nn.Dropout(config.dilated_dropout)
         pre_activation = config.block == "gelu_conv_norm"
         # Zero gamma on the way back to the residual stream: each block starts as the identity.
-        back = _block(config, inner, channels, 1, zero=pre_activation)
+        zero = pre_activation and config.initialisation == "keras"
+        back = _block(config, inner, channels, 1, zero=zero)
         if not pre_activation:
             back = back[:-1]
             if config.residual_activation == "before_add":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from ft_s2a.models.basenji2 import Basenji2
-from ft_s2a.models.config import ModelConfig
+from ft_s2a.models.config import Basenji2Config, ModelConfig
+from ft_s2a.models.network import Network
+
+_NETWORKS = {Basenji2Config: Basenji2}
 
 
-def build(config: ModelConfig) -> Basenji2:
+def build(config: ModelConfig) -> Network:
     """Build the network that a config describes, with fresh weights (torch's global seed).
 
     Examples
@@ -17,4 +20,4 @@ def build(config: ModelConfig) -> Basenji2:
     >>> sum(p.numel() for p in network.heads.parameters())
     1537
     """
-    return Basenji2(config)
+    return _NETWORKS[type(config)](config)

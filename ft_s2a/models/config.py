@@ -45,6 +45,12 @@ class Basenji2Config(_Frozen):
         Extra GELU at the residual connection (only with ``conv_norm_gelu``).
     gelu : {'sigmoid', 'tanh', 'erf'}
         ``x * sigmoid(1.702 x)`` (2020 release), the tanh form, or the exact one.
+    norm_variance : {'biased', 'unbiased'}
+        What the norms' running variance averages: Keras' (divided by n), or PyTorch's (by n - 1).
+        Matters in training only.
+    initialisation : {'keras', 'torch'}
+        Fresh weights: truncated He-normal ones and, with ``gelu_conv_norm``, residual blocks that
+        start as the identity; or PyTorch's defaults.  Matters in training only.
     heads : tuple of HeadConfig
         May be empty in a recipe: training takes them from the track tables.
 
@@ -77,6 +83,8 @@ class Basenji2Config(_Frozen):
     norm_momentum: float = Field(
         default=0.1, gt=0, le=1, description="PyTorch's sense: weight of the new batch."
     )
+    norm_variance: Literal["biased", "unbiased"] = "biased"
+    initialisation: Literal["keras", "torch"] = "keras"
     heads: tuple[HeadConfig, ...] = ()
 
     @model_validator(mode="after")

@@ -24,8 +24,8 @@ from ft_s2a.conventions import progress as shown
 from ft_s2a.conventions.randomness import draw_seed
 from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.errors import ConfigError, DataError
-from ft_s2a.models.basenji2 import Basenji2
 from ft_s2a.models.layers import one_hot
+from ft_s2a.models.network import Network
 from ft_s2a.training import items
 from ft_s2a.training.ema import Ema
 from ft_s2a.training.history import METRICS_NAME, write_metrics
@@ -65,7 +65,7 @@ class TrainingLoop:
     ----------
     fabric : Fabric
         Launched.
-    network : Basenji2
+    network : Network
         Fresh weights.
     data : TrackDataset
         With a train and a valid split.
@@ -83,14 +83,14 @@ class TrainingLoop:
     def __init__(
         self,
         fabric: Fabric,
-        network: Basenji2,
+        network: Network,
         data: TrackDataset,
         recipe: Recipe,
         *,
         folder: Path,
         key: str,
         workers: int,
-        save_best: Callable[[Basenji2], None],
+        save_best: Callable[[Network], None],
     ) -> None:
         if recipe.batch_size % fabric.world_size:
             raise ConfigError(
@@ -256,7 +256,7 @@ class TrainingLoop:
         self._save()
 
     @property
-    def _evaluated(self) -> Basenji2:
+    def _evaluated(self) -> Network:
         return self._raw if self._average is None else self._average.network
 
     def _scores(self) -> Scores:

@@ -30,9 +30,9 @@ from ft_s2a.errors import (
     OutputExistsError,
 )
 from ft_s2a.geometry import Interval
-from ft_s2a.models.basenji2 import Basenji2
 from ft_s2a.models.builder import build
 from ft_s2a.models.config import HeadConfig
+from ft_s2a.models.network import Network
 from ft_s2a.training.history import METRICS_NAME, draw_curves, write_metrics
 from ft_s2a.training.loop import Outcome, TrainingLoop, head_of_data
 from ft_s2a.training.recipe import Recipe, recipe_to_yaml
@@ -220,7 +220,7 @@ def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
         )
 
 
-def _save_best(folder: Path, network: Basenji2) -> None:
+def _save_best(folder: Path, network: Network) -> None:
     save_weights(folder / _WEIGHTS, network, overwrite=True)
 
 
@@ -249,7 +249,7 @@ def _write_results(
     recipe: Recipe,
     outcome: Outcome,
     key: str,
-    network: Basenji2,
+    network: Network,
 ) -> None:
     progress = outcome.progress
     if progress.rows:
