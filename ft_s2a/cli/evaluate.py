@@ -21,6 +21,19 @@ _group = typer.Typer(
 
 _SHOWN = ("model", "track", "n_bins", "r_log1p", "interval", "r", "spearman", "r2")
 
+_WINDOW_COLUMNS = (
+    "model",
+    "assay",
+    "track",
+    "n_windows",
+    "pearson",
+    "pearson_low",
+    "pearson_high",
+    "deviance",
+    "deviance_mean",
+    "deviance_explained",
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
@@ -116,6 +129,58 @@ def positions(
     )
     files = [] if out is None else list_outputs(out)
     show(SCHEMA, rows if as_json else _compact(rows), files=files, as_json=as_json)
+
+
+@_group.command(
+    epilog="Example: ft-s2a evaluate windows runs/human --data human.zarr --baseline kmer5"
+)
+def windows(
+    model: Annotated[str, typer.Argument(help="Run folder, or entry (name or folder).")],
+    data: Annotated[Path, typer.Option(help="Training set that holds the windows (.zarr).")],
+    head: Annotated[str | None, typer.Option(help="Head, when the model has several.")] = None,
+    split: Annotated[str, typer.Option(help="test, valid or train.")] = "test",
+    fasta: Annotated[Path | None, typer.Option(help="Genome, when it is not where it was.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Score a k-mer ridge beside it: kmer4 (kmer2 to kmer6).")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Resamples of the windows; 0: no intervals.")] = 400,
+    seed: Annotated[int, typer.Option(help="Seed of the resamples.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Table to write (.tsv): every track.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score a model on the held-out windows of a training set, in target units.
+
+    Pearson's r and the share of the Poisson deviance that the model explains beyond each track's
+    training mean, with 95 % intervals from resampled windows; medians per assay on the screen,
+    every track in the table.
+    """
+    from ft_s2a.conventions.atomic import refuse_existing, write_text
+    from ft_s2a.evaluation.baseline import parse_baseline
+    from ft_s2a.loading import load_model
+    from ft_s2a.prediction.heldout import score_heldout
+
+    if out is not None:
+        refuse_existing(out, overwrite=overwrite)
+    rows = score_heldout(
+        load_model(model),
+        data,
+        head=head,
+        split=split,
+        fasta=fasta,
+        kmers=None if baseline is None else parse_baseline(baseline),
+        draws=draws,
+        seed=seed,
+    )
+    if out is not None:
+        text = rows.to_csv(sep="\t", index=False, float_format="%.8g")
+        write_text(out, text, overwrite=overwrite)
+    summary = rows[rows["track"].str.startswith("median of ")] if len(rows) > 20 else rows
+    files = [] if out is None else [out]
+    shown = rows if as_json else summary[list(_WINDOW_COLUMNS)]
+    show("ft_s2a.evaluate.windows/1", shown, files=files, as_json=as_json)
 
 
 def _compact(rows: pd.DataFrame) -> pd.DataFrame:
