@@ -9,12 +9,13 @@ import csv
 import functools
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ft_s2a.checkpoint.formats import check_signature
 from ft_s2a.conventions.atomic import atomic_path, write_text
 from ft_s2a.conventions.cache import cache_dir, mirror
 from ft_s2a.conventions.hashing import sha256_file
@@ -108,7 +109,12 @@ def fetch(source: Source) -> Path:
     return target
 
 
-def weights_path(entry: Entry, *, trust_on_first_use: bool = False) -> Path:
+def weights_path(
+    entry: Entry,
+    *,
+    trust_on_first_use: bool = False,
+    check: Callable[[Path], object] | None = None,
+) -> Path:
     """Path of the entry's weights, fetched when they are not there, with their hash checked.
 
     Parameters
@@ -118,6 +124,9 @@ def weights_path(entry: Entry, *, trust_on_first_use: bool = False) -> Path:
     trust_on_first_use : bool
         Accept weights for which the entry records no hash; the hash found now is recorded in
         the cache and must be the same from then on.
+    check : callable, optional
+        Called with weights that are about to be trusted; what it raises keeps them from that.
+        Without it, only their first bytes are looked at.
 
     Raises
     ------
@@ -125,6 +134,8 @@ def weights_path(entry: Entry, *, trust_on_first_use: bool = False) -> Path:
         When the entry's folder lacks its weights.
     ChecksumError
         When the hash differs, or none is recorded and the weights are not trusted.
+    FormatError
+        When weights that would be trusted are something else, as a server's error page.
 
     Examples
     --------
@@ -132,46 +143,78 @@ def weights_path(entry: Entry, *, trust_on_first_use: bool = False) -> Path:
 
         weights_path(find_entry("yeast/basenji2"))
     """
-    weights = entry.weights
-    known = weights.sha256 or _trusted(entry)
+    known = entry.weights.sha256 or trusted_hash(entry)
     if known is None and not trust_on_first_use:
         raise ChecksumError(
             f"entry {entry.name!r} is unverified: it records no hash of its weights",
             where=entry.folder,
             remedy=f"`ft-s2a zoo fetch {entry.name} --trust-on-first-use` accepts them",
         )
-    if weights.file is not None:
-        path = entry.folder / weights.file
-        if not path.is_file():
+    path, url = local_weights(entry), entry.weights.url
+    if path is not None and url is not None and known is not None:
+        damaged = path == _cached(entry, url) and _hash(path) != known
+        path = None if damaged else path
+    if path is None:
+        if url is None:
             raise MissingFileError(
                 f"entry {entry.name!r} has no weights",
-                where=path,
+                where=entry.folder / str(entry.weights.file),
                 remedy="restore the file, or package the entry again",
             )
-        if known is not None:
-            _check(path, known)
+        path = _cached(entry, url)
+        _download(
+            _addresses(entry.weights.path, url),
+            path,
+            known,
+            entry.weights.bytes or 0,
+            functools.partial(_inspect, entry, check) if known is None else None,
+        )
+    elif known is None:
+        _inspect(entry, check, path, str(path))
     else:
-        path = _fetch_weights(entry, known)
+        _check(path, known)
     if known is None:
         _trust(entry, sha256_file(path))
     return path
 
 
-def _fetch_weights(entry: Entry, known: str | None) -> Path:
+def local_weights(entry: Entry) -> Path | None:
+    """Where an entry's weights lie already: its folder, the mirror or the cache; else None.
+
+    Nothing is fetched, and no hash is checked.
+    """
     weights = entry.weights
-    if weights.url is None:  # the schema says: then there is a file
-        raise FtS2aError(f"entry {entry.name!r} says nowhere where its weights are")
-    found = _in_mirror(weights.path)
-    if found is not None:
-        if known is not None:
-            _check(found, known)
-        return found
-    name = Path(urlsplit(weights.url).path).name or "weights.safetensors"
-    target = cache_dir() / "weights" / (known or _key(entry))[:16] / name
-    if target.is_file() and (known is None or _hash(target) == known):
-        return target
-    _download(_addresses(weights.path, weights.url), target, known, weights.bytes or 0)
-    return target
+    if weights.url is None:
+        path = entry.folder / str(weights.file)
+    else:
+        path = _in_mirror(weights.path) or _cached(entry, weights.url)
+    return path if path.is_file() else None
+
+
+def trusted_hash(entry: Entry) -> str | None:
+    """SHA-256 of weights without a recorded hash, if they were trusted before; else None."""
+    record = cache_dir() / "trusted" / _key(entry)
+    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
+
+
+def _cached(entry: Entry, url: str) -> Path:
+    name = Path(urlsplit(url).path).name or "weights"
+    return cache_dir() / "weights" / (entry.weights.sha256 or _key(entry))[:16] / name
+
+
+def _inspect(
+    entry: Entry, check: Callable[[Path], object] | None, path: Path, address: str
+) -> None:
+    """Look at weights that are about to be trusted."""
+    try:
+        check_signature(path, entry.weights.format)
+        if check is not None:
+            check(path)
+    except FtS2aError as error:
+        # Not the temporary name that a download has.
+        raise type(error)(
+            error.what, where=address, expected=error.expected, remedy=error.remedy
+        ) from error
 
 
 def _check(path: Path, sha256: str) -> None:
@@ -199,11 +242,6 @@ def _key(entry: Entry) -> str:
     """Name under which trust in an entry's weights is recorded."""
     place = entry.weights.url or str(entry.folder / str(entry.weights.file))
     return hashlib.sha256(place.encode()).hexdigest()
-
-
-def _trusted(entry: Entry) -> str | None:
-    record = cache_dir() / "trusted" / _key(entry)
-    return record.read_text(encoding="utf-8").strip() if record.is_file() else None
 
 
 def _trust(entry: Entry, sha256: str) -> None:
@@ -245,7 +283,13 @@ def _addresses(path: str | None, url: str) -> list[str]:
     return [*places, url] if url else places
 
 
-def _download(addresses: list[str], target: Path, sha256: str | None, size: int) -> None:
+def _download(
+    addresses: list[str],
+    target: Path,
+    sha256: str | None,
+    size: int,
+    inspect: Callable[[Path, str], None] | None = None,
+) -> None:
     """Fetch from the first address that answers, check, and move into place."""
     problems = []
     for address in addresses:
@@ -261,6 +305,8 @@ def _download(addresses: list[str], target: Path, sha256: str | None, size: int)
                         remedy="the file at this address is another one: update ft_s2a, or name a "
                         "mirror in FT_S2A_MIRROR",
                     )
+                if inspect is not None:
+                    inspect(temporary, address)
             return
         except OSError as error:  # requests' exceptions are OSErrors as well
             problems.append(f"{address}: {' '.join(str(error).split())[:120]}")

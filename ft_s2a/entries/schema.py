@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from ft_s2a.checkpoint.formats import WeightsFormat
 from ft_s2a.conventions.hashing import sha256_file
 from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ChecksumError, ConfigError, MissingFileError, TrackError
@@ -52,9 +53,11 @@ class Weights(_Frozen):
     """Where the weights lie: in the entry's folder (`file`), or at a `url`.
 
     `path` is the file's place under ``FT_S2A_MIRROR``.  Without `sha256` the entry is
-    *unverified* and its weights are refused unless they are trusted on first use.
+    *unverified* and its weights are refused unless they are trusted on first use.  `format` is
+    ours, or that in which others published their weights, which are read as they are.
     """
 
+    format: WeightsFormat = "safetensors"
     file: str | None = None
     url: str | None = None
     path: str | None = None
@@ -194,6 +197,14 @@ class Entry(_Frozen):
         if not value.heads:
             raise ValueError("a network without heads (only recipes may leave them open)")
         return value
+
+    @model_validator(mode="after")
+    def _one_head_of_keras(self) -> Entry:
+        if self.weights.format == "keras-h5" and len(self.model.heads) != 1:
+            raise ValueError(
+                f"weights of the format keras-h5 have one head, not {len(self.model.heads)}"
+            )
+        return self
 
     @property
     def folder(self) -> Path:

@@ -13,6 +13,8 @@ from ft_s2a.geometry import Geometry
 FASTA = "example/genome.fa"
 INTERVALS = "example/intervals.bed"
 EXPECT = "example/expect.h5"
+# What the two rows make.
+WINDOWS = 3
 _LINE = 80
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ft_s2a.checkpoint.formats import load_network
 from ft_s2a.entries import Entry, find_entry, weights_path
 
 
@@ -15,11 +16,12 @@ def fetch(entry: Entry | str | Path, *, trust_on_first_use: bool = False) -> Pat
     entry : Entry, str or Path
         An entry, its name, or its folder.
     trust_on_first_use : bool
-        Accept weights without a recorded hash; see :func:`ft_s2a.entries.weights_path`.
+        Accept weights without a recorded hash, when they load into the entry's network; see
+        :func:`ft_s2a.entries.weights_path`.
 
     Raises
     ------
-    ChecksumError, MissingFileError, FtS2aError
+    ChecksumError, FormatError, ConfigError, MissingFileError, FtS2aError
 
     Examples
     --------
@@ -28,4 +30,8 @@ def fetch(entry: Entry | str | Path, *, trust_on_first_use: bool = False) -> Pat
         fetch("yeast/basenji2")
     """
     found = entry if isinstance(entry, Entry) else find_entry(entry)
-    return weights_path(found, trust_on_first_use=trust_on_first_use)
+
+    def check(path: Path) -> None:
+        load_network(path, found.model, found.weights.format)
+
+    return weights_path(found, trust_on_first_use=trust_on_first_use, check=check)

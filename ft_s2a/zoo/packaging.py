@@ -14,13 +14,12 @@ import yaml
 from pydantic import ValidationError
 
 from ft_s2a.checkpoint import read_config
-from ft_s2a.conventions.atomic import atomic_path, refuse_existing, write_text
+from ft_s2a.conventions.atomic import atomic_path, write_text
 from ft_s2a.conventions.hashing import sha256_file
 from ft_s2a.conventions.validation import describe
 from ft_s2a.entries import Entry, Score, read_entry
 from ft_s2a.entries.schema import (
     ENTRY_FILE,
-    Author,
     Contig,
     Example,
     HashedFile,
@@ -29,29 +28,27 @@ from ft_s2a.entries.schema import (
     check_heads,
     entry_yaml,
 )
-from ft_s2a.errors import (
-    ConfigError,
-    FormatError,
-    FtS2aError,
-    MissingFileError,
-    OutputExistsError,
-    require_file,
-)
+from ft_s2a.errors import ConfigError, FormatError, MissingFileError, require_file
+from ft_s2a.models.config import ModelConfig, head_of
 from ft_s2a.tracks import read_tracks
 from ft_s2a.zoo import example as examples
+from ft_s2a.zoo.card import card_fields, check_target
 from ft_s2a.zoo.rendering import render
 from ft_s2a.zoo.scores import read_scores, validation_scores
 
 _log = logging.getLogger(__name__)
 
-UNSTATED = "unstated"
 _WEIGHTS = "weights.safetensors"
+_SPLITS = "splits.bed"
+# Larger predictions of the example are no tiny file any more: the entry goes without.
+_EXAMPLE_BYTES = 5_000_000
 
 
 def package(
     run_dir: str | Path,
     entry_dir: str | Path,
     *,
+    head: str | None = None,
     name: str | None = None,
     summary: str | None = None,
     species: str | None = None,
@@ -77,6 +74,9 @@ def package(
         ``splits.bed``, ``recipe.yaml`` and ``provenance.json``.
     entry_dir : str or Path
         Folder of the entry, ``.../group/entry``.
+    head : str, optional
+        Of a run with several heads, take this one only: its best weights, its tracks, and the
+        splits of its data.  Without it the entry has all heads.
     name : str, optional
         Name of the entry; the default is the last two parts of `entry_dir`.
     summary, species, assembly, license, citation, version, authors, limitations, validation
@@ -104,36 +104,29 @@ def package(
         package("runs/yeast", "model_zoo/yeast/basenji2", license="MIT")
     """
     run = require_file(run_dir, "run folder")
-    target = refuse_existing(entry_dir, overwrite=overwrite)
-    old = _old(target)
-    config = read_config(_need(run, _WEIGHTS))
+    target, old = check_target(entry_dir, overwrite=overwrite)
+    weights, config = _weights(run, head)
     table = read_tracks(_need(run, "tracks.tsv"))
+    if head is not None:
+        table = table.for_head(head)
     check_heads(table, config, where=run / "tracks.tsv")
     recipe, provenance = _recipe(run), _provenance(run)
-    splits = run / "splits.bed" if (run / "splits.bed").is_file() else None
-    if splits is None:
-        _log.warning("%s has no splits.bed: the entry's splits are unknown", run)
-    given = {
-        "name": name or "/".join(target.absolute().parts[-2:]),
-        "version": version,
-        "summary": summary,
-        "species": species,
-        "assembly": assembly,
-        "license": license,
-        "citation": citation,
-        "authors": None if authors is None else tuple(Author(name=a) for a in authors),
-        "limitations": None if limitations is None else tuple(limitations),
-        "validation": validation,
-    }
-    fields = {
-        "version": "0.1.0",
-        "summary": recipe.get("summary") or f"{config.architecture} for {len(table)} tracks.",
-        "species": UNSTATED,
-        "assembly": UNSTATED,
-        "license": UNSTATED,
-        **{key: getattr(old, key) for key in given if old is not None},
-        **{key: value for key, value in given.items() if value is not None},
-    }
+    splits = _splits(run, head)
+    fields = card_fields(
+        target,
+        old,
+        default_summary=recipe.get("summary") or f"{config.architecture} for {len(table)} tracks.",
+        name=name,
+        summary=summary,
+        species=species,
+        assembly=assembly,
+        license=license,
+        authors=authors,
+        citation=citation,
+        version=version,
+        limitations=limitations,
+        validation=validation,
+    )
     text = table.to_tsv(without=("file",))
     digest = hashlib.sha256(text.encode()).hexdigest()
     try:
@@ -143,12 +136,14 @@ def package(
                 "model": config,
                 "weights": Weights(
                     file=_WEIGHTS,
-                    sha256=sha256_file(run / _WEIGHTS),
-                    bytes=(run / _WEIGHTS).stat().st_size,
+                    sha256=sha256_file(weights),
+                    bytes=weights.stat().st_size,
                 ),
                 "tracks": HashedFile(file="tracks.tsv", sha256=digest),
-                "splits": "unknown" if splits is None else _hashed(run, "splits.bed"),
-                "training": _training(recipe, provenance),
+                "splits": "unknown"
+                if splits is None
+                else HashedFile(file=_SPLITS, sha256=sha256_file(splits)),
+                "training": _training(recipe, provenance, head),
                 "scores": _scores(scores, splits, provenance, recipe),
             }
         )
@@ -156,13 +151,14 @@ def package(
         raise ConfigError(describe(error), where=target) from error
     with atomic_path(target, overwrite=overwrite) as folder:
         folder.mkdir()
-        shutil.copyfile(run / _WEIGHTS, folder / _WEIGHTS)
+        shutil.copyfile(weights, folder / _WEIGHTS)
         write_text(folder / "tracks.tsv", text)
         if splits is not None:
-            shutil.copyfile(splits, folder / "splits.bed")
+            shutil.copyfile(splits, folder / _SPLITS)
         write_text(folder / ENTRY_FILE, entry_yaml(entry))
-        entry = entry.model_copy(update={"example": _example(folder, entry)})
-        write_text(folder / ENTRY_FILE, entry_yaml(entry), overwrite=True)
+        if _has_small_example(entry):
+            entry = entry.model_copy(update={"example": _example(folder, entry)})
+            write_text(folder / ENTRY_FILE, entry_yaml(entry), overwrite=True)
         render(folder)
     return read_entry(target)
 
@@ -175,19 +171,31 @@ def _need(run: Path, name: str) -> Path:
     return run / name
 
 
-def _old(target: Path) -> Entry | None:
-    """The entry that is replaced; anything else in the way is never removed."""
-    if (target / ENTRY_FILE).is_file():
-        try:
-            return read_entry(target)
-        except FtS2aError as error:
-            _log.warning("nothing is kept of the entry that is replaced: %s", error)
-            return None
-    if target.is_file() or (target.is_dir() and any(target.iterdir())):
-        raise OutputExistsError(
-            "is no entry; nothing in it is removed", where=target, remedy="name another folder"
+def _weights(run: Path, head: str | None) -> tuple[Path, ModelConfig]:
+    """Weights of a run and their config: of all heads, or those that suit one head best."""
+    if head is not None and (run / f"weights.{head}.safetensors").is_file():
+        path = run / f"weights.{head}.safetensors"
+        return path, read_config(path)
+    path = _need(run, _WEIGHTS)
+    config = read_config(path)
+    if head is not None:
+        head_of(config, head)  # explains an unknown one
+        if len(config.heads) > 1:
+            _need(run, f"weights.{head}.safetensors")
+    return path, config
+
+
+def _splits(run: Path, head: str | None) -> Path | None:
+    names = [_SPLITS] if head is None else [f"splits.{head}.bed", _SPLITS]
+    found = next((run / name for name in names if (run / name).is_file()), None)
+    if found is None:
+        several = sorted(path.name for path in run.glob("splits.*.bed"))
+        _log.warning(
+            "%s: the entry's splits are unknown%s",
+            f"{run} has no {_SPLITS}" + (f", but {', '.join(several)}" if several else ""),
+            " (package one head with --head to keep its own)" if several else "",
         )
-    return None
+    return found
 
 
 def _recipe(run: Path) -> dict[str, Any]:
@@ -213,8 +221,8 @@ def _provenance(run: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _training(recipe: dict[str, Any], provenance: dict[str, Any]) -> Training:
-    data = provenance.get("data") or {}
+def _training(recipe: dict[str, Any], provenance: dict[str, Any], head: str | None) -> Training:
+    data = _data(provenance, head)
     return Training(
         procedure=_procedure(recipe, provenance),
         data=str(data.get("name") or ""),
@@ -230,6 +238,17 @@ def _training(recipe: dict[str, Any], provenance: dict[str, Any]) -> Training:
         recipe={key: value for key, value in recipe.items() if key not in ("model", "summary")},
         versions=provenance.get("versions") or {},
     )
+
+
+def _data(provenance: dict[str, Any], head: str | None) -> dict[str, Any]:
+    """What the provenance says of the training set: the head's own where there are several."""
+    data = provenance.get("data") or {}
+    if not data or "checksum" in data:
+        return data
+    if head in data:
+        return dict(data[head])
+    # Contigs of two genomes may have the same names: they are left out.
+    return {"name": ", ".join(f"{key}: {value.get('name')}" for key, value in data.items())}
 
 
 def _procedure(recipe: dict[str, Any], provenance: dict[str, Any]) -> str:
@@ -262,6 +281,13 @@ def _scores(
 
 def _hashed(folder: Path, name: str) -> HashedFile:
     return HashedFile(file=name, sha256=sha256_file(folder / name))
+
+
+def _has_small_example(entry: Entry) -> bool:
+    size = examples.WINDOWS * entry.model.geometry.output_bins * entry.track_count * 4
+    if size > _EXAMPLE_BYTES:
+        _log.warning("the entry gets no example: its predictions would take %.0f MB", size / 1e6)
+    return size <= _EXAMPLE_BYTES
 
 
 def _example(folder: Path, entry: Entry) -> Example:

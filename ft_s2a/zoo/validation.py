@@ -13,8 +13,8 @@ from ft_s2a.checkpoint import load_weights
 from ft_s2a.entries import Entry, read_entry, weights_path
 from ft_s2a.entries.registry import find_folder, weights_bytes
 from ft_s2a.errors import ConfigError, FtS2aError
+from ft_s2a.zoo.card import UNSTATED
 from ft_s2a.zoo.expectation import predict_example, read_expectation
-from ft_s2a.zoo.packaging import UNSTATED
 from ft_s2a.zoo.rendering import RENDERED, render
 
 Status = Literal["ok", "warning", "unverified", "failed"]

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 TRACKS = "name\thead\tstrand_pair\na.fwd\ttracks\ta.rev\na.rev\ttracks\ta.fwd\nb\ttracks\t\n"
-WEIGHTS = b"these are weights"
+# An empty safetensors file: the length of its header, the header, and some bytes to change.
+WEIGHTS = (2).to_bytes(8, "little") + b"{}" + b"these are weights"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ft_s2a.entries import Entry, Source, fetch_data, read_entry, read_sources, 
 from ft_s2a.errors import ChecksumError, FormatError, FtS2aError, MissingFileError
 
 Write = Callable[[Path, dict[str, Any]], Path]
-CONTENT = b"these are weights"
+CONTENT = (2).to_bytes(8, "little") + b"{}" + b"these are weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
