@@ -316,3 +316,42 @@ def test_overwriting_a_file_is_refused(run, toy):
     assert code == 2
     assert "taken: is a file" in err
     assert (toy / "taken").read_text() == "text"
+
+
+def test_windows_of_a_training_set(run, toy, tmp_path):
+    """From tracks to a run to its scores, all by commands."""
+    (tmp_path / "tiny.yaml").write_text(
+        "model: {architecture: basenji2, input_length: 400, crop_bins: 1, stem_channels: 4,\n"
+        "  tower_channels: [4, 4], dilations: [1], dilated_channels: 2, final_channels: 4}\n"
+        "steps: 2\nbatch_size: 2\noptimizer: {lr: 0.01}\nvalidation: {every_steps: 2}\n"
+    )
+    source = ("--fasta", "g.fa", "--tracks", "tracks.tsv")
+    split = ("--split", "train=I:0-2400,valid=I:2400-4000,test=II")
+    geometry = ("--bin-size", "8", "--input-length", "400", "--crop-bins", "1")
+    built = run("data", "from-bigwig", *source, *split, *geometry, "-o", "set.zarr")
+    assert built[0] == 0
+    trained = ("train", "tiny.yaml", "--data", "set.zarr", "-o", "run", "--workers", "0")
+    assert run(*trained)[0] == 0
+    command = ("evaluate", "windows", "run", "--data", "set.zarr", "--baseline", "kmer2")
+    code, out, _ = run(*command, "--draws", "5", "-o", "windows.tsv")
+    assert code == 0
+    assert "windows.tsv" in out
+    lines = (tmp_path / "windows.tsv").read_text().splitlines()
+    header = lines[0].split("\t")
+    rows = [dict(zip(header, line.split("\t"), strict=True)) for line in lines[1:]]
+    assert [(row["model"], row["track"]) for row in rows] == [
+        (model, track) for model in ("run", "kmer2") for track in ("a", "b", "median of 2")
+    ]
+    assert all(-1 <= float(row["pearson"]) <= 1 for row in rows if row["pearson"])
+    code, out, _ = run(*command, "--json", "--draws", "0")
+    assert json.loads(out)["schema"] == "ft_s2a.evaluate.windows/1"
+    for wrong, said in (
+        (("--split", "tset"), "unknown split 'tset'; expected train, valid, test"),
+        (("--head", "mouse"), "no head 'mouse'"),
+        (("--baseline", "kmer9"), "no baseline 'kmer9'"),
+        (("-o", "windows.tsv"), "exists already"),
+    ):
+        code, out, err = run(*command, *wrong)
+        assert code == 2, err
+        assert said in err
+        assert len(err.strip().splitlines()) == 1
