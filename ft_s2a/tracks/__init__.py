@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from ft_s2a.tracks.files import write_files as write_files
     from ft_s2a.tracks.table import TrackTable as TrackTable
     from ft_s2a.tracks.table import read_tracks as read_tracks
+    from ft_s2a.tracks.targets import read_targets as read_targets
+    from ft_s2a.tracks.targets import targets_text as targets_text
     from ft_s2a.tracks.track import Track as Track
     from ft_s2a.tracks.units import to_observed as to_observed
     from ft_s2a.tracks.units import to_target as to_target
@@ -23,7 +25,9 @@ __getattr__, __dir__, __all__ = attach(
         "TrackFile": "files",
         "TrackTable": "table",
         "read_files": "files",
+        "read_targets": "targets",
         "read_tracks": "table",
+        "targets_text": "targets",
         "to_observed": "units",
         "to_target": "units",
         "write_files": "files",

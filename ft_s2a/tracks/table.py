@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from ft_s2a.tracks.units import Columns
+
 # Reverse complementing swaps the strands' values, so these must mean the same for both.
-_SHARED = ("head", "sum_stat", "clip", "clip_soft", "squash", "missing")
+_SHARED = ("head", "sum_stat", "clip", "clip_soft", "squash", "missing", "transform")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,18 @@ class TrackTable(Sequence[Track]):
         """Track names in order."""
         return tuple(track.name for track in self.tracks)
 
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Position of each name; thousands of tracks are looked up one by one."""
+        return {track.name: index for index, track in enumerate(self.tracks)}
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The numbers of all tracks as arrays, as the conversion of units takes them."""
+        from ft_s2a.tracks.units import Columns
+
+        return Columns.of(self.tracks)
+
     @property
     def heads(self) -> tuple[str, ...]:
         """Heads in order of appearance."""
@@ -104,9 +119,9 @@ class TrackTable(Sequence[Track]):
     def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
         """Position of a track, given its name (or the track itself)."""
         name = value.name if isinstance(value, Track) else value
-        if name not in self.names:
+        if name not in self.positions:
             raise TrackError(f"no track {name!r}", remedy=near_miss(str(name), self.names))
-        return self.names.index(name)
+        return self.positions[name]
 
     def pairs(self) -> NDArray[np.int64]:
         """Index of each track's strand partner (its own index when unstranded), int64 [T].
@@ -118,7 +133,7 @@ class TrackTable(Sequence[Track]):
         """
         import numpy as np
 
-        position = {name: index for index, name in enumerate(self.names)}
+        position = self.positions
         partners = np.arange(len(self), dtype=np.int64)
         for index, track in enumerate(self.tracks):
             if track.strand_pair:
@@ -165,6 +180,8 @@ class TrackTable(Sequence[Track]):
                     for t in self.tracks
                     if fnmatch.fnmatchcase(str(getattr(t, column)), pattern)
                 }
+            elif item in self.positions:  # thousands of names, not thousands of patterns
+                hits = {item}
             else:
                 hits = {n for n in self.names if fnmatch.fnmatchcase(n, item)}
             if not hits:

@@ -10,10 +10,13 @@ from typing import Literal
 
 from ft_s2a.errors import TrackError
 
+TRANSFORMS = ("plain", "basenji2020", "basenji2025", "hound", "hound-old")
+SQUASHES = ("none", "sqrt", "log1p", "pow0.75", "sqrt1p", "pow0.75-bare", "peak")
 _CHOICES = {
-    "sum_stat": ("mean", "sum"),
-    "squash": ("none", "sqrt", "log1p", "pow0.75"),
+    "sum_stat": ("mean", "sum", "max"),
+    "squash": SQUASHES,
     "missing": ("zero", "nan"),
+    "transform": TRANSFORMS,
 }
 NUMBERS = ("scale", "clip", "clip_soft")
 _NAME = re.compile(r"[A-Za-z0-9._+-]+")
@@ -26,7 +29,8 @@ class Track:
 
     Target units are, in this order: pool the bases of a bin (`sum_stat`), multiply by `scale`,
     cut at `clip`, compress above `clip_soft` (c - 1 + sqrt(y - c + 1)), then `squash`.  Clip
-    values are in scaled units, before the squash.
+    values are in scaled units, before the squash.  That is the `transform` plain; the published
+    ones take the same numbers in the orders that :mod:`ft_s2a.tracks.units` states.
 
     Parameters
     ----------
@@ -38,18 +42,20 @@ class Track:
         Head of the network that predicts it.
     assay, cell_type, description, units, color : str
         For people: units of the observed signal per base; color as ``#rrggbb``.
-    sum_stat : {'mean', 'sum'}
+    sum_stat : {'mean', 'sum', 'max'}
         How the bases of a bin are pooled.
     scale : float
         Factor; NaN means "auto": set to 1 / mean of the training bins when a set is built.
     clip, clip_soft : float
         Thresholds; infinity is none.
-    squash : {'none', 'sqrt', 'log1p', 'pow0.75'}
-        y, sqrt(y), ln(1 + y), (1 + y)^0.75 - 1.
+    squash : {'none', 'sqrt', 'log1p', 'pow0.75', 'sqrt1p', 'pow0.75-bare', 'peak'}
+        y, sqrt(y), ln(1 + y), (1 + y)^0.75 - 1, sqrt(1 + y) - 1, y^0.75, min(sqrt(4 y), 1).
     strand_pair : str
         Name of the track of the other strand; its own name or empty when unstranded.
     missing : {'zero', 'nan'}
         Bases without a value count as 0, or are left out of loss and metrics.
+    transform : {'plain', 'basenji2020', 'basenji2025', 'hound', 'hound-old'}
+        In which order the numbers apply: ours, or that of a published script.
 
     Raises
     ------
@@ -63,7 +69,7 @@ class Track:
     >>> Track("MNase", squash="cube")
     Traceback (most recent call last):
     ft_s2a.errors.TrackError: track 'MNase': squash is 'cube'; expected none or sqrt or log1p \
-or pow0.75
+or pow0.75 or sqrt1p or pow0.75-bare or peak
     """
 
     name: str
@@ -74,13 +80,14 @@ or pow0.75
     description: str = ""
     units: str = ""
     color: str = "#4477aa"
-    sum_stat: Literal["mean", "sum"] = "mean"
+    sum_stat: Literal["mean", "sum", "max"] = "mean"
     scale: float = 1.0
     clip: float = math.inf
     clip_soft: float = math.inf
     squash: str = "none"
     strand_pair: str = ""
     missing: Literal["zero", "nan"] = "zero"
+    transform: Literal["plain", "basenji2020", "basenji2025", "hound", "hound-old"] = "plain"
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

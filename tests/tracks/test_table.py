@@ -52,7 +52,7 @@ def table(tmp_path: Path, *rows: str) -> TrackTable:
         ({"name": "a\n"}, "track name"),
         ({"head": ""}, "track 'a': head ''"),
         ({"head": "a b"}, "track 'a': head 'a b'"),
-        ({"sum_stat": "max"}, "sum_stat is 'max'; expected mean or sum"),
+        ({"sum_stat": "median"}, "sum_stat is 'median'; expected mean or sum or max"),
         ({"squash": "log"}, "squash is 'log'; expected none or sqrt or log1p or pow0.75"),
         ({"missing": "NaN"}, "missing is 'NaN'; expected zero or nan"),
         ({"scale": 0.0}, "scale is 0.0; expected a number > 0, or auto"),
