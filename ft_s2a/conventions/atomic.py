@@ -1,7 +1,8 @@
 """The one way files are written: a temporary name beside the target, fsync, rename.
 
 A crash or Ctrl-C never leaves a half-written file or folder under its final name.  (A killed
-process can leave its temporary, a hidden name that holds ``.partial``; it may be deleted.)
+process can leave its temporary, a hidden name that holds ``.partial``; it may be deleted.  What
+can be resumed is kept under a hidden name that ends in ``.unfinished``.)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from ft_s2a.errors import FtS2aError, OutputExistsError
+from ft_s2a.errors import FtS2aError, MissingFileError, OutputExistsError
 
 
 def refuse_existing(path: str | Path, *, overwrite: bool) -> Path:
@@ -117,11 +118,74 @@ def atomic_path(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
             raise FileNotFoundError(f"nothing was written to {temporary}")
         if target.is_dir() and not temporary.is_dir():
             raise FtS2aError("is a folder", where=target, expected="the name of a file to write")
-        _flush(temporary)
-        _replace(temporary, target)
-        _fsync(target.parent)
+        _put_in_place(temporary, target)
     finally:
         _remove(temporary)
+
+
+@contextlib.contextmanager
+def staging_folder(path: str | Path, *, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """Give a hidden folder beside `path` that outlives an interruption.
+
+    The block makes the output as ``<folder>/output``; when the block ends well, that is moved to
+    `path` and the folder is removed.  When it raises, the folder stays as it is, for the next run
+    with `resume`: a block that has nothing worth keeping deletes it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Final place of a folder.
+    resume : bool
+        Go on in a folder that an interrupted run left.
+    overwrite : bool
+        Replace what is at `path`, and drop what an interrupted run left.
+
+    Yields
+    ------
+    Path
+        The folder.
+
+    Raises
+    ------
+    OutputExistsError
+        When there is an output, or an interrupted run that nobody asked to go on with.
+    MissingFileError
+        When there is nothing to resume.
+    FtS2aError
+        When the folder cannot be made.
+    """
+    if resume and overwrite:
+        raise FtS2aError("--resume and --overwrite exclude each other", remedy="choose one")
+    target = Path(os.path.realpath(refuse_existing(path, overwrite=overwrite)))
+    _refuse_home(target)
+    folder = target.with_name(f".{target.name}.unfinished")
+    if resume and not folder.is_dir():
+        raise MissingFileError(
+            "nothing was interrupted there", where=target, remedy="leave out --resume"
+        )
+    if folder.exists() and not (resume or overwrite):
+        raise OutputExistsError(
+            f"an interrupted run left {folder.name} beside it",
+            where=target,
+            remedy="go on with --resume, or start anew with --overwrite",
+        )
+    if not resume:
+        _remove(folder)
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise FtS2aError(
+                f"the output folder cannot be made ({error.strerror})", where=folder
+            ) from error
+    yield folder
+    _put_in_place(folder / "output", target)
+    _remove(folder)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    _flush(temporary)
+    _replace(temporary, target)
+    _fsync(target.parent)
 
 
 def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> Path:

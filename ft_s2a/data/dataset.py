@@ -14,6 +14,7 @@ from ft_s2a.data.splits import SPLITS
 from ft_s2a.data.store import (
     StoreHeader,
     check_complete,
+    code_array,
     open_store,
     target_array,
     window_contigs,
@@ -25,6 +26,7 @@ from ft_s2a.tracks.table import TrackTable
 
 if TYPE_CHECKING:
     import pandas as pd
+    import zarr
 
 
 class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
@@ -38,7 +40,7 @@ class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
     path : str or Path
         Folder made by ``ft-s2a data ...``.
     fasta : str or Path, optional
-        The genome, when it is not where it was.
+        The genome, when it is not where it was.  A set that keeps its own sequence takes none.
     geometry : Geometry, optional
         Input length and crop wanted; the default is that of the set.  Fewer output bins than
         stored cut each window into parts (:attr:`parts`).
@@ -71,11 +73,11 @@ class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
         self.tracks: TrackTable = self.header.table
         self.geometry = _fit(geometry, self.header, self.path)
         self.genome = _genome(self.header, fasta, self.path, check_sequence)
-        self._targets: Any = target_array(group)
+        self._arrays: dict[str, Any] | None = _opened(group, self.header)
         self._pid = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_targets": None}
+        return {**self.__dict__, "_arrays": None}
 
     def __len__(self) -> int:
         return len(self._start)
@@ -112,19 +114,28 @@ class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
 
     def targets(self, index: int) -> NDArray[Any]:
         """Return the stored targets [target_bins, T] of a window."""
-        if self._targets is None or self._pid != os.getpid():  # a worker opens it for itself
-            self._targets, self._pid = target_array(open_store(self.path)[0]), os.getpid()
-        return np.asarray(self._targets[index])
+        return np.asarray(self._array("targets")[index])
+
+    def _array(self, name: str) -> Any:
+        if self._arrays is None or self._pid != os.getpid():  # a worker opens it for itself
+            self._arrays, self._pid = _opened(*open_store(self.path)), os.getpid()
+        return self._arrays[name]
 
     def item(self, index: int, first_bin: int = 0) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         """One example whose first output bin is bin `first_bin` of the stored window."""
-        geometry = self.geometry
         stored = self.targets(index)
-        start = int(self._start[index]) + first_bin * geometry.bin_size
-        codes = self.genome.codes(
-            self._contigs[self._contig[index]], *geometry.input_interval(start)
-        )
-        return codes, stored[first_bin : first_bin + geometry.output_bins]
+        codes = self._codes(index, first_bin * self.geometry.bin_size)
+        return codes, stored[first_bin : first_bin + self.geometry.output_bins]
+
+    def _codes(self, index: int, offset: int) -> NDArray[np.uint8]:
+        """Sequence around the output that begins `offset` bases into the stored target."""
+        if self.genome is None:
+            begin = self.header.geometry.crop + offset - self.geometry.crop
+            kept = np.asarray(self._array("codes")[index])
+            return kept[begin : begin + self.geometry.input_length]
+        start = int(self._start[index]) + offset
+        contig = self._contigs[self._contig[index]]
+        return self.genome.codes(contig, *self.geometry.input_interval(start))
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         if not -len(self) <= index < len(self):
@@ -143,9 +154,13 @@ class TrackDataset(Dataset[tuple[NDArray[np.uint8], NDArray[Any]]]):
         return codes, targets
 
 
+def _opened(group: zarr.Group, header: StoreHeader) -> dict[str, Any]:
+    arrays = {"targets": target_array(group)}
+    return {**arrays, "codes": code_array(group)} if header.keeps_sequence else arrays
+
+
 def _fit(wanted: Geometry | None, header: StoreHeader, path: Path) -> Geometry:
-    crop = (header.input_length // header.bin_size - header.target_bins) // 2
-    own = Geometry(header.input_length, header.bin_size, crop)
+    own = header.geometry
     if wanted is None:
         return own
     if wanted.bin_size != own.bin_size:
@@ -160,7 +175,15 @@ def _fit(wanted: Geometry | None, header: StoreHeader, path: Path) -> Geometry:
             remedy=f"build the set with --input-length {wanted.input_length} "
             f"--crop-bins {wanted.crop_bins}",
         )
-    if wanted.crop > own.crop:
+    if wanted.crop > own.crop and header.keeps_sequence:
+        raise DataError(
+            f"the network sees {wanted.crop} bp on each side of its output, but the set keeps "
+            f"{own.crop} bp of sequence there",
+            where=path,
+            remedy="build the set with --fasta, or use a recipe with a shorter input",
+        )
+    # Published windows keep only their targets apart, and were used with inputs of any length.
+    if wanted.crop > own.crop and header.provenance.get("splits") != "targets":
         raise DataError(
             f"the network sees {wanted.crop} bp on each side of its output, but the splits were "
             f"kept apart for {own.crop} bp",
@@ -171,7 +194,15 @@ def _fit(wanted: Geometry | None, header: StoreHeader, path: Path) -> Geometry:
     return wanted
 
 
-def _genome(header: StoreHeader, fasta: str | Path | None, path: Path, check: bool) -> Genome:
+def _genome(
+    header: StoreHeader, fasta: str | Path | None, path: Path, check: bool
+) -> Genome | None:
+    if header.keeps_sequence:
+        if fasta is not None:
+            raise DataError(
+                "the set keeps its own sequence", where=path, remedy="leave --fasta out"
+            )
+        return None
     if fasta is None and not Path(header.fasta).exists():
         raise MissingFileError(
             f"the FASTA {header.fasta} it was built from is gone",

@@ -2,12 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ft_s2a.data.store import TrackStatistics
+
+# Bins looked up at once: more would not stay in the processor's cache.
+_BLOCK = 64
+# Bits of float16's infinity: what is not below it is infinite, NaN or has a sign.
+_INFINITY = 0x7C00
+
+
+class Sums(NamedTuple):
+    """Sums over bins, float64 [T] each: number, y, y ln(y), and the largest y (at least 0)."""
+
+    bins: NDArray[np.float64]
+    total: NDArray[np.float64]
+    y_log_y: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+
+
+def sums_of(values: NDArray[Any]) -> Sums:
+    """Sum bins [N, T]; what is not finite is left out.
+
+    float16 has 65,536 values, which are looked up: its conversion and logarithms cost more.
+
+    Examples
+    --------
+    >>> sums_of(np.array([[1.0], [np.nan], [3.0]])).total.tolist()
+    [4.0]
+    """
+    if values.dtype == np.float16 and len(values):
+        bits = np.ascontiguousarray(values).view(np.uint16)
+        largest = bits.max(axis=0)  # values >= 0 are ordered as their bits are
+        if largest.max(initial=0) < _INFINITY:
+            return _sums_of_bits(bits, largest)
+    y = values.astype(np.float64)
+    known = np.isfinite(y)
+    y = np.where(known, y, 0.0)
+    return Sums(
+        known.sum(axis=0, dtype=np.float64),
+        y.sum(axis=0),
+        (y * np.log(np.where(y > 0, y, 1.0))).sum(axis=0),
+        y.max(axis=0, initial=0.0),
+    )
+
+
+def _sums_of_bits(bits: NDArray[np.uint16], largest: NDArray[np.uint16]) -> Sums:
+    tracks = bits.shape[1]
+    sums = np.zeros((2, tracks))
+    looked_up = np.empty((min(_BLOCK, len(bits)), tracks))
+    for first in range(0, len(bits), _BLOCK):
+        block = bits[first : first + _BLOCK]
+        for table, kept in zip(_tables(), sums, strict=True):
+            found = looked_up[: len(block)]
+            # Without `mode`, numpy would look through a copy.
+            np.take(table, block, out=found, mode="clip")
+            kept += found.sum(axis=0)
+    maximum = largest.view(np.float16).astype(np.float64)
+    return Sums(np.full(tracks, float(len(bits))), sums[0], sums[1], maximum)
+
+
+@functools.cache
+def _tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give y and y ln(y) of every finite float16 >= 0, by its bits."""
+    y = np.arange(_INFINITY, dtype=np.uint16).view(np.float16).astype(np.float64)
+    return y, y * np.log(np.where(y > 0, y, 1.0))
 
 
 class Statistics:
@@ -25,27 +88,29 @@ class Statistics:
     """
 
     def __init__(self, tracks: int) -> None:
-        self._bins = np.zeros(tracks)
-        self._sum = np.zeros(tracks)
-        self._y_log_y = np.zeros(tracks)
-        self._maximum = np.zeros(tracks)
+        self._sums = Sums(*(np.zeros(tracks) for _ in Sums._fields))
 
     def update(self, values: NDArray[Any]) -> None:
         """Add bins [N, T]; NaN is left out."""
-        y = values.astype(np.float64)
-        known = np.isfinite(y)
-        y = np.where(known, y, 0.0)
-        self._bins += known.sum(axis=0)
-        self._sum += y.sum(axis=0)
-        self._y_log_y += (y * np.log(np.where(y > 0, y, 1.0))).sum(axis=0)
-        self._maximum = np.maximum(self._maximum, y.max(axis=0))
+        self.add(sums_of(values))
+
+    def add(self, sums: Sums) -> None:
+        """Add what :func:`sums_of` gave for some bins."""
+        mine = self._sums
+        mine.bins[:] += sums.bins
+        mine.total[:] += sums.total
+        mine.y_log_y[:] += sums.y_log_y
+        np.maximum(mine.maximum, sums.maximum, out=mine.maximum)
+
+    @property
+    def sums(self) -> Sums:
+        """What was added so far."""
+        return self._sums
 
     def records(self) -> tuple[TrackStatistics, ...]:
         """One record per track."""
         rows = []
-        for bins, total, y_log_y, maximum in zip(
-            self._bins, self._sum, self._y_log_y, self._maximum, strict=True
-        ):
+        for bins, total, y_log_y, maximum in zip(*self._sums, strict=True):
             mean = total / bins if bins else 0.0
             null = 2 * (y_log_y / bins - mean * np.log(mean)) if mean > 0 else 0.0
             rows.append(

@@ -33,7 +33,9 @@ def summarise_splits(data: TrackDataset | str | Path) -> Rows:
             if chrom not in names:
                 continue
             starts = np.sort(start[chosen[contig[chosen] == names.index(chrom)]])
-            ends = np.minimum(starts + length, header.contigs[chrom].length)
+            ends = starts + length
+            if chrom in header.contigs:  # a set that keeps its own sequence knows no lengths
+                ends = np.minimum(ends, header.contigs[chrom].length)
             starts = np.maximum(starts, 0)
             if len(starts):
                 gained = ends - np.maximum(starts, np.concatenate(([starts[0]], ends[:-1])))
