@@ -20,7 +20,8 @@ def attach(
     package : str
         The package's ``__name__``.
     names : mapping of str to str
-        Public name -> submodule (relative to the package) that defines it.
+        Public name -> submodule that defines it, relative to the package; with a dot in front, to
+        the package that holds it (``.checkpoint.keras`` from ``ft_s2a.models``).
     subpackages : sequence of str
         Submodules reachable as attributes.
 
@@ -47,7 +48,7 @@ def attach(
 
     def __getattr__(name: str) -> Any:
         if name in names:
-            return getattr(importlib.import_module(f"{package}.{names[name]}"), name)
+            return getattr(importlib.import_module(f".{names[name]}", package), name)
         if name in subpackages:
             return importlib.import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from ft_s2a.conventions.lazy import attach
 
 if TYPE_CHECKING:
+    from ft_s2a.checkpoint.keras import load_keras_basenji2 as load_keras_basenji2
     from ft_s2a.models.basenji2 import Basenji2 as Basenji2
     from ft_s2a.models.builder import build as build
     from ft_s2a.models.config import Basenji2Config as Basenji2Config
     from ft_s2a.models.config import HeadConfig as HeadConfig
     from ft_s2a.models.config import ModelConfig as ModelConfig
     from ft_s2a.models.config import parse_config as parse_config
+    from ft_s2a.models.network import Network as Network
+    from ft_s2a.models.presets import named as named
 
 __getattr__, __dir__, __all__ = attach(
     __name__,
@@ -21,7 +24,10 @@ __getattr__, __dir__, __all__ = attach(
         "Basenji2Config": "config",
         "HeadConfig": "config",
         "ModelConfig": "config",
+        "Network": "network",
         "build": "builder",
+        "load_keras_basenji2": ".checkpoint.keras",
+        "named": "presets",
         "parse_config": "config",
     },
 )

@@ -42,3 +42,10 @@ def test_nothing_is_imported_early() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_a_name_may_come_from_another_package() -> None:
+    getattr_, _, _ = attach("ft_s2a.genome", {"sha256_json": ".conventions.hashing"})
+    from ft_s2a.conventions.hashing import sha256_json
+
+    assert getattr_("sha256_json") is sha256_json
