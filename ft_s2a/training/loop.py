@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +22,13 @@ from torch.utils.data import DataLoader
 
 from ft_s2a.conventions import progress as shown
 from ft_s2a.conventions.randomness import draw_seed
-from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.errors import ConfigError, DataError
 from ft_s2a.models.layers import one_hot
 from ft_s2a.models.network import Network
 from ft_s2a.training import items
+from ft_s2a.training.best import Best, mean, rank_of
 from ft_s2a.training.ema import Ema
-from ft_s2a.training.history import METRICS_NAME, write_metrics
+from ft_s2a.training.history import METRICS_NAME, Columns, Row, write_metrics
 from ft_s2a.training.losses import poisson
 from ft_s2a.training.optimizers import (
     clip_gradients,
@@ -36,7 +36,10 @@ from ft_s2a.training.optimizers import (
     make_optimizer,
     set_learning_rate,
 )
+from ft_s2a.training.order import Order, StepSampler
 from ft_s2a.training.recipe import Recipe
+from ft_s2a.training.schedule import Schedule
+from ft_s2a.training.sets import HeadSet, track_weights
 from ft_s2a.training.state import STATE_NAME, Progress, load_state, save_state
 from ft_s2a.training.stopping import leave_signals_to_parent, stop_signal
 from ft_s2a.training.validation import Scores, validate
@@ -58,8 +61,10 @@ class Outcome:
 class TrainingLoop:
     """One run: network, data and recipe brought together.
 
-    With several ranks, each computes the gradient of its slice of the batch and they are averaged;
-    norms see the rank's slice.  Rank 0 validates and writes, and what it finds decides for all.
+    Each batch is of one head; a head that is not in a step's batches does not move in it, and
+    neither does its momentum.  With several ranks, each computes the gradient of its slice of the
+    batch and they are averaged; norms see the rank's slice.  Rank 0 validates and writes, and what
+    it finds decides for all.
 
     Parameters
     ----------
@@ -67,8 +72,8 @@ class TrainingLoop:
         Launched.
     network : Network
         Fresh weights.
-    data : TrackDataset
-        With a train and a valid split.
+    sets : sequence of HeadSet
+        One per head.
     recipe : Recipe
     folder : Path
         The resume state is kept here, and ``metrics.parquet``.
@@ -77,20 +82,21 @@ class TrainingLoop:
     workers : int
         Processes that read examples; the result does not depend on it.
     save_best : callable
-        Called with the (averaged) network whenever validation improves.
+        Called with the (averaged) network whenever validation improves, and with the heads that
+        did; None among them is the mean over all.
     """
 
     def __init__(
         self,
         fabric: Fabric,
         network: Network,
-        data: TrackDataset,
+        sets: Sequence[HeadSet],
         recipe: Recipe,
         *,
         folder: Path,
         key: str,
         workers: int,
-        save_best: Callable[[Network], None],
+        save_best: Callable[[Network, Sequence[str | None]], None],
     ) -> None:
         if recipe.batch_size % fabric.world_size:
             raise ConfigError(
@@ -99,22 +105,33 @@ class TrainingLoop:
             )
         self._fabric = fabric
         self._recipe = recipe
-        self._data = data
+        self._sets = sets
+        self._columns = columns_of(sets)
         self._folder = folder
         self._state_file = folder / STATE_NAME
         self._key = key
         self._workers = workers
         self._save_best = save_best
-        self._head = head_of_data(data)
         self._raw = network.to(fabric.device)
         self._average = Ema(self._raw, recipe.ema_decay) if recipe.ema_decay else None
         self._optimizer: Any
         self._network, self._optimizer = fabric.setup(
             self._raw, make_optimizer(self._raw, recipe.optimizer)
         )
-        self._weights = track_weights(data, recipe).to(fabric.device)
-        self._validation = self._loader(items.EvaluationItems(data, "valid"))
-        self._progress = Progress()
+        self._weights = [track_weights(some, recipe).to(fabric.device) for some in sets]
+        self._validation = [self._loader(items.EvaluationItems(s.data, "valid")) for s in sets]
+        self._order = Order(
+            [some.data.indices("train") for some in sets],
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+        )
+        self._schedule = Schedule(recipe, self._order)
+        self._progress = Progress(heads={some.head: Best() for some in sets})
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self._schedule.steps
 
     def resume(self) -> int:
         """Restore the state that an interrupted run left; returns the step reached.
@@ -138,32 +155,25 @@ class TrainingLoop:
         Time and Ctrl-C change nothing that a resumed run would not do as well; only a run that is
         out of time before its first validation makes one then, to have weights.
         """
-        recipe, progress = self._recipe, self._progress
+        progress, schedule = self._progress, self._schedule
         clock = time.monotonic() - progress.seconds
         deadline = math.inf if max_minutes is None else time.monotonic() + 60 * max_minutes
         self._network.train()
         with stop_signal() as stopped, self._bar() as bar:
             batches = self._batches()
-            while progress.step < recipe.steps:
+            while progress.step < schedule.steps:
                 if self._out_of_patience():  # also when a run ended so is resumed
                     return Outcome("patience", progress)
-                loss, stop, late = self._agreed(
+                losses, stop, late = self._agreed(
                     self._step(batches), stopped.is_set(), time.monotonic() > deadline
                 )
-                if not math.isfinite(loss):
-                    raise DataError(
-                        f"the loss is {loss} at step {progress.step}",
-                        remedy="lower the learning rate, clip gradients, or look at the targets' "
-                        "maxima with 'ft-s2a data show'",
-                    )
-                progress.loss_sum += loss
-                progress.loss_steps += 1
+                self._note_losses(losses)
                 progress.step += 1
                 progress.seconds = time.monotonic() - clock
-                last = progress.step == recipe.steps
-                if last or progress.step % recipe.validation.every_steps == 0:
+                last = progress.step == schedule.steps
+                if schedule.validates(progress.step):
                     self._validate()
-                bar.advance(note=self._note(loss))
+                bar.advance(note=self._note(losses))
                 if stop and not last:
                     self._save()
                     return Outcome("interrupted", progress)
@@ -178,36 +188,63 @@ class TrainingLoop:
         if not self._fabric.is_global_zero:
             return nullcontext(shown.Bar(None, 0))
         done = self._progress.step
-        return shown.bar("training", self._recipe.steps, unit="steps", done=done)
+        return shown.bar("training", self.steps, unit="steps", done=done)
 
     def _out_of_patience(self) -> bool:
         patience = self._recipe.validation.patience
         return patience is not None and self._progress.unimproved > patience
 
-    def _agreed(self, loss: float, stop: bool, late: bool) -> tuple[float, bool, bool]:
-        """Mean loss of the ranks, and what any of them was told: they must leave together."""
+    def _agreed(
+        self, losses: list[float], stop: bool, late: bool
+    ) -> tuple[list[float], bool, bool]:
+        """Mean losses of the ranks, and what any of them was told: they must leave together."""
         if self._fabric.world_size == 1:
-            return loss, stop, late
-        told = torch.tensor([loss, stop, late], dtype=torch.float32, device=self._fabric.device)
-        mean: Any = self._fabric.all_reduce(told, reduce_op="mean")
-        return float(mean[0]), bool(mean[1] > 0), bool(mean[2] > 0)
+            return losses, stop, late
+        told = torch.tensor([stop, late, *losses], dtype=torch.float32, device=self._fabric.device)
+        reduced: Any = self._fabric.all_reduce(told, reduce_op="mean")
+        stopped, timed_out, *means = reduced.tolist()
+        return means, stopped > 0, timed_out > 0
 
-    def _step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> float:
-        """One optimizer step; dropout depends on (seed, step, rank) alone."""
+    def _batch(self, part: int) -> int:
+        """Number of the batch that is the given part of the step in hand."""
+        return self._progress.step * self._recipe.accumulate + part
+
+    def _note_losses(self, losses: Sequence[float]) -> None:
+        for part, loss in enumerate(losses):
+            some = self._sets[self._order.data_of(self._batch(part))]
+            if not math.isfinite(loss):
+                of_head = f" of head {some.head}" if len(self._sets) > 1 else ""
+                raise DataError(
+                    f"the loss{of_head} is {loss} at step {self._progress.step}",
+                    remedy="lower the learning rate, clip gradients, or look at the targets' "
+                    "maxima with 'ft-s2a data show'",
+                )
+            self._progress.note_loss(some.head, loss)
+
+    def _step(self, batches: Iterator[tuple[Tensor, Tensor]]) -> list[float]:
+        """One optimizer step; dropout depends on (seed, step, rank) alone.
+
+        Returns
+        -------
+        list of float
+            Loss of each of the step's batches.
+        """
         recipe, step, fabric = self._recipe, self._progress.step, self._fabric
         torch.manual_seed(draw_seed(recipe.seed, "dropout", step, fabric.global_rank))
-        set_learning_rate(self._optimizer, learning_rate(recipe.optimizer, step, recipe.steps))
+        set_learning_rate(self._optimizer, learning_rate(recipe.optimizer, step, self.steps))
+        # None, not zero: a head without a batch in this step must keep weights and momentum.
         self._optimizer.zero_grad(set_to_none=True)
-        total = 0.0
+        losses = []
         for part in range(recipe.accumulate):
+            which = self._order.data_of(self._batch(part))
             codes, targets = next(batches)
             codes, targets = codes.to(fabric.device), targets.to(fabric.device)
             joined = part == recipe.accumulate - 1
             with fabric.no_backward_sync(self._network, enabled=not joined):
-                predicted = self._network(one_hot(codes), self._head)
-                loss = poisson(predicted, targets, self._weights) / recipe.accumulate
-                fabric.backward(loss)
-            total += float(loss.detach())
+                predicted = self._network(one_hot(codes), self._sets[which].head)
+                loss = poisson(predicted, targets, self._weights[which])
+                fabric.backward(loss / recipe.accumulate)
+            losses.append(float(loss.detach()))
         if recipe.clipping.kind != "none":
             # fp16 gradients are scaled up; their norm is meant without.
             fabric.strategy.precision.unscale_gradients(self._optimizer.optimizer)
@@ -215,61 +252,75 @@ class TrainingLoop:
         self._optimizer.step()
         if self._average is not None:
             self._average.update(self._raw)
-        return total
+        return losses
 
     def _validate(self) -> None:
-        """Score the (averaged) network, keep it when it is the best, and save the state."""
+        """Score the (averaged) network, keep it where it is the best, and save the state."""
         progress, recipe = self._progress, self._recipe
-        scores = self._scores()
-        row = {
+        found = self._scores()
+        row: Row = {
             "step": progress.step,
-            "lr": learning_rate(recipe.optimizer, progress.step - 1, recipe.steps),
-            "train_loss": progress.loss_sum / max(1, progress.loss_steps),
-            "valid_loss": scores.loss,
-            "pearson": scores.mean_pearson,
-            "constant_tracks": scores.constant_tracks,
+            "lr": learning_rate(recipe.optimizer, progress.step - 1, self.steps),
         }
-        for name, r in zip(self._data.tracks.names, scores.pearson, strict=True):
-            row[f"pearson.{name}"] = float(r)
-        progress.rows.append(row)
-        progress.loss_sum, progress.loss_steps = 0.0, 0
-        # A network that predicts constants has no r, and is better than none.
-        r = -1.0 if math.isnan(scores.mean_pearson) else scores.mean_pearson
-        if r > progress.best or recipe.validation.keep == "last":
-            progress.best, progress.best_step, progress.unimproved = r, progress.step, 0
-        else:
-            progress.unimproved += 1
-        if self._fabric.is_global_zero:
-            _log.info(
-                "step %d of %d: training loss %.4f, validation loss %.4f, r %.4f%s%s",
-                progress.step,
-                recipe.steps,
-                row["train_loss"],
-                scores.loss,
-                scores.mean_pearson,
-                " (kept)" if progress.best_step == progress.step else "",
-                f", {scores.constant_tracks} constant tracks" if scores.constant_tracks else "",
+        if len(found) > 1:
+            row["pearson"] = mean(scores.mean_pearson for scores in found)
+        always, kept = recipe.validation.keep == "last", list[str | None]()
+        for some, scores, columns in zip(self._sets, found, self._columns, strict=True):
+            row |= columns.row(
+                train_loss=progress.mean_loss(some.head),
+                valid_loss=scores.loss,
+                pearson=scores.mean_pearson,
+                constant_tracks=scores.constant_tracks,
+                per_track=scores.pearson,
             )
-            if progress.best_step == progress.step:
-                self._save_best(self._evaluated)
+            best = progress.heads[some.head]
+            if best.offer(rank_of(scores.mean_pearson), progress.step, always=always):
+                kept.append(some.head)
+        score = mean(rank_of(scores.mean_pearson) for scores in found)
+        if progress.whole.offer(score, progress.step, always=always):
+            kept.append(None)
+        progress.rows.append(row)
+        progress.losses = {}
+        if self._fabric.is_global_zero:
+            self._report(found, row, kept)
+            if kept:
+                self._save_best(self._evaluated, kept)
             write_metrics(self._folder / METRICS_NAME, progress.rows)
         self._save()
+
+    def _report(self, found: Sequence[Scores], row: Row, kept: Sequence[str | None]) -> None:
+        for some, scores, columns in zip(self._sets, found, self._columns, strict=True):
+            _log.info(
+                "step %d of %d%s: training loss %.4f, validation loss %.4f, r %.4f%s%s",
+                self._progress.step,
+                self.steps,
+                f", {some.head}" if len(found) > 1 else "",
+                row[columns.name("train_loss")],
+                scores.loss,
+                scores.mean_pearson,
+                " (kept)" if some.head in kept else "",
+                f", {scores.constant_tracks} constant tracks" if scores.constant_tracks else "",
+            )
 
     @property
     def _evaluated(self) -> Network:
         return self._raw if self._average is None else self._average.network
 
-    def _scores(self) -> Scores:
+    def _scores(self) -> list[Scores]:
+        """Scores of each head; rank 0 finds them."""
         fabric, scores = self._fabric, None
         if fabric.is_global_zero:
-            scores = validate(
-                self._evaluated,
-                self._validation,
-                self._head,
-                transform=self._recipe.validation.transform,
-                device=fabric.device,
-                autocast=fabric.autocast,
-            )
+            scores = [
+                validate(
+                    self._evaluated,
+                    loader,
+                    some.head,
+                    transform=self._recipe.validation.transform,
+                    device=fabric.device,
+                    autocast=fabric.autocast,
+                )
+                for some, loader in zip(self._sets, self._validation, strict=True)
+            ]
         found = fabric.broadcast(scores)
         assert found is not None
         return found
@@ -288,16 +339,15 @@ class TrainingLoop:
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         recipe, fabric = self._recipe, self._fabric
-        sampler = items.StepSampler(
-            self._data.indices("train"),
-            batch_size=recipe.batch_size,
-            steps=recipe.steps * recipe.accumulate,
-            first_step=self._progress.step * recipe.accumulate,
-            seed=recipe.seed,
+        sampler = StepSampler(
+            self._order,
+            first=self._batch(0),
+            end=self.steps * recipe.accumulate,
             rank=fabric.global_rank,
             ranks=fabric.world_size,
         )
-        examples = items.TrainingItems(self._data, recipe.augmentation, recipe.seed)
+        sets = [some.data for some in self._sets]
+        examples = items.TrainingItems(sets, recipe.augmentation, recipe.seed)
         return iter(self._loader(examples, batch_sampler=sampler))
 
     def _loader(self, examples: Any, **options: Any) -> DataLoader[Any]:
@@ -312,35 +362,12 @@ class TrainingLoop:
             **options,
         )
 
-    def _note(self, loss: float) -> str:
+    def _note(self, losses: Sequence[float]) -> str:
         rows = self._progress.rows
         r = f"  r {rows[-1]['pearson']:.3f}" if rows else ""
-        return f"loss {loss:.3f}{r}"
+        return f"epoch {self._schedule.epochs(self._progress.step) + 1}  loss {mean(losses):.3f}{r}"
 
 
-def head_of_data(data: TrackDataset) -> str:
-    """Return the head that a data set trains: its tracks must name one."""
-    heads = data.tracks.heads
-    if len(heads) != 1:
-        raise DataError(
-            f"the tracks name {len(heads)} heads ({', '.join(heads)})",
-            where=data.path,
-            expected="one head per data set",
-        )
-    return heads[0]
-
-
-def track_weights(data: TrackDataset, recipe: Recipe) -> Tensor:
-    """Loss weights, mean 1: all equal, or 1 / null Poisson deviance of the training bins."""
-    if recipe.track_weights == "none":
-        return torch.ones(len(data.tracks))
-    deviances = [s.null_deviance for s in data.header.statistics]
-    for track, deviance in zip(data.tracks, deviances, strict=True):
-        if not deviance > 0:
-            raise DataError(
-                f"track {track.name!r} is constant over the training bins",
-                where=data.path,
-                remedy="leave it out, or use track_weights: none",
-            )
-    weights = 1.0 / torch.tensor(deviances, dtype=torch.float64)
-    return (weights / weights.mean()).float()
+def columns_of(sets: Sequence[HeadSet]) -> list[Columns]:
+    """Columns of each head in the metrics."""
+    return [Columns(f"{some.head}." if len(sets) > 1 else "", some.tracks.tracks) for some in sets]

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ft_s2a.conventions.text import text_lines
 from ft_s2a.conventions.validation import describe
@@ -42,12 +49,14 @@ class Clipping(_Frozen):
 
 
 class Augmentation(_Frozen):
-    """Augmentation of training examples; drawn per example.
+    """Augmentation of training examples.
 
     ``reverse_complement`` is a probability; ``shift`` the largest shift in bp to either side
-    (targets stay); ``random_start`` draws the first bin when windows are longer than the output.
+    (targets stay); both are drawn ``per`` example, or once per batch.  ``random_start`` draws the
+    first bin of each example when windows are longer than the output.
     """
 
+    per: Literal["example", "batch"] = "example"
     reverse_complement: float = Field(default=0.5, ge=0, le=1)
     shift: int = Field(default=0, ge=0)
     random_start: bool = True
@@ -56,14 +65,15 @@ class Augmentation(_Frozen):
 class Validation(_Frozen):
     """When to validate and when to stop.
 
-    The score is the mean over tracks of Pearson's r over all validation bins, target units,
-    without averaging over strands.  ``keep`` says which weights a run keeps: those of the best
-    validation, or the last ones, which a schedule that ends at zero has settled and which no noise
-    of a small validation set has picked.  ``patience`` counts validations without a better score
-    and needs ``keep: best``.
+    ``every_steps`` None is at the end of each epoch.  The score is the mean over tracks of
+    Pearson's r over all validation bins, target units, without averaging over strands.  ``keep``
+    says which weights a run keeps: those of the best validation, or the last ones, which a
+    schedule that ends at zero has settled and which no noise of a small validation set has
+    picked.  ``patience`` counts validations without a better score and needs ``keep: best``; of
+    several heads the one with the fewest decides.
     """
 
-    every_steps: int = Field(ge=1)
+    every_steps: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)
     transform: Literal["target", "log1p"] = "target"
     keep: Literal["best", "last"] = "best"
@@ -78,6 +88,9 @@ class Validation(_Frozen):
 class Recipe(_Frozen):
     """A training run.
 
+    ``model`` is a config, or ``named`` and what differs from that named network; its heads are
+    left to the data.  The run is ``steps`` optimizer steps or ``epochs`` epochs long.
+
     Examples
     --------
     >>> recipe = load_recipe("yeast-basenji2")
@@ -88,7 +101,8 @@ class Recipe(_Frozen):
     schema_version: Literal[1] = 1
     summary: str = ""
     model: ModelConfig
-    steps: int = Field(ge=1)
+    steps: int | None = Field(default=None, ge=1)
+    epochs: int | None = Field(default=None, ge=1)
     batch_size: int = Field(ge=1)
     accumulate: int = Field(default=1, ge=1, description="Batches per optimizer step.")
     seed: int = Field(default=1, ge=0)
@@ -98,7 +112,33 @@ class Recipe(_Frozen):
     track_weights: Literal["none", "null_deviance"] = "none"
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     precision: Literal["float32", "bf16", "fp16"] = "float32"
-    validation: Validation
+    validation: Validation = Validation()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _named_model(cls, model: Any) -> Any:
+        if not isinstance(model, dict) or "named" not in model:
+            return model
+        from ft_s2a.models import named
+
+        changes = {key: value for key, value in model.items() if key != "named"}
+        try:
+            known = named(str(model["named"]))
+        except ConfigError as error:
+            raise ValueError(error.what + (f"; {error.remedy}" if error.remedy else "")) from error
+        return {**known.model_dump(), "heads": (), **changes}
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Recipe:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give steps or epochs, one of them")
+        return self
+
+    def with_length(self, *, steps: int | None = None, epochs: int | None = None) -> Recipe:
+        """Return the recipe with another length; the same when neither is given."""
+        if steps is None and epochs is None:
+            return self
+        return Recipe.model_validate({**self.model_dump(), "steps": steps, "epochs": epochs})
 
 
 def recipe_names() -> list[str]:

@@ -1,59 +1,37 @@
-"""``train``: a recipe and a training set become a run folder."""
+"""``train``: a recipe and training sets become a run folder."""
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 import os
-import platform
 import warnings
-from importlib import metadata
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
 
-from ft_s2a import __version__
-from ft_s2a.checkpoint.files import save_weights
-from ft_s2a.conventions.atomic import refuse_existing, write_text
-from ft_s2a.conventions.hashing import sha256_json
 from ft_s2a.conventions.randomness import draw_seed
-from ft_s2a.data.dataset import TrackDataset
-from ft_s2a.data.splits import Splits, splits_to_bed
-from ft_s2a.errors import (
-    ConfigError,
-    DataError,
-    FtS2aError,
-    MissingFileError,
-    OutputExistsError,
-)
-from ft_s2a.geometry import Interval
+from ft_s2a.errors import ConfigError, FtS2aError
 from ft_s2a.models.builder import build
-from ft_s2a.models.config import HeadConfig
-from ft_s2a.models.network import Network
-from ft_s2a.training.history import METRICS_NAME, draw_curves, write_metrics
-from ft_s2a.training.loop import Outcome, TrainingLoop, head_of_data
-from ft_s2a.training.recipe import Recipe, recipe_to_yaml
-from ft_s2a.training.state import STATE_NAME
+from ft_s2a.training.folder import check_folder, save_best, start_folder, write_results
+from ft_s2a.training.loop import Outcome, TrainingLoop, columns_of
+from ft_s2a.training.recipe import Recipe
+from ft_s2a.training.sets import Paths, open_sets, run_key, with_heads
 
 _log = logging.getLogger(__name__)
 
 _PRECISIONS = {"float32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-# What a run writes, and so what --overwrite removes.
-_INPUTS = ("recipe.yaml", "config.json", "splits.bed", "tracks.tsv")
-_WEIGHTS = "weights.safetensors"
-_RESULTS = (_WEIGHTS, METRICS_NAME, "curves.png", "curves.svg", "provenance.json", STATE_NAME)
-_PACKAGES = ("torch", "lightning", "numpy", "zarr", "pandas", "pyBigWig", "pyfaidx", "safetensors")
 
 
 def train(
     recipe: Recipe,
-    data: str | Path,
+    data: Paths,
     out: str | Path,
     *,
-    fasta: str | Path | None = None,
+    fasta: Paths | None = None,
     resume: bool = False,
     overwrite: bool = False,
     workers: int | None = None,
@@ -66,15 +44,20 @@ def train(
     Parameters
     ----------
     recipe : Recipe
-    data : str or Path
-        Training set with a train and a valid split.  Its sequence is checked by checksum.
+    data : path, or mapping of head to path
+        Training set with a train and a valid split, or one for each head, as in
+        ``{"human": "human.zarr", "mouse": "mouse.zarr"}``; the head of a mapping replaces the one
+        that the set's tracks name.  Sequences are checked by checksum.
     out : str or Path
         Run folder: ``config.json``, ``weights.safetensors`` (best by validation),
         ``metrics.parquet``, ``curves.png/.svg``, ``recipe.yaml``, ``tracks.tsv``, ``splits.bed``,
         ``provenance.json``; and ``resume.pt`` until the run has finished.  ``metrics.parquet``
-        and the weights are up to date after each validation.
-    fasta : str or Path, optional
-        The genome, when it is not where the set was built.
+        and the weights are up to date after each validation.  With several heads
+        ``weights.safetensors`` is the best by the mean over them,
+        ``weights.<head>.safetensors`` the trunk and that head where that head was best, and
+        there is a ``splits.<head>.bed`` for each.
+    fasta : path, or mapping of head to path, optional
+        Genomes that are not where the sets were built.
     resume, overwrite : bool
         Go on with an interrupted run, or start anew (what a run wrote is removed, nothing else);
         they exclude each other.  A resumed run gives the same weights as an uninterrupted one, to
@@ -100,17 +83,17 @@ def train(
     ::
 
         outcome = train(load_recipe("yeast-basenji2"), "yeast.zarr", "runs/yeast")
+
+        sets = {"human": "human.zarr", "mouse": "mouse.zarr"}
+        train(load_recipe("basenji2-kelley2020"), sets, "runs/kelley2020")
     """
     if resume and overwrite:
         raise FtS2aError("--resume and --overwrite exclude each other", remedy="choose one")
     folder = Path(out)
-    _check_folder(folder, resume=resume, overwrite=overwrite)
-    dataset = TrackDataset(data, fasta=fasta, geometry=recipe.model.geometry, check_sequence=True)
-    for split in ("train", "valid"):
-        if not len(dataset.indices(split)):
-            raise DataError(f"the set has no {split} window", where=data)
-    recipe = _with_heads(recipe, dataset)
-    key = sha256_json({"recipe": recipe.model_dump(mode="json"), "data": dataset.checksum})
+    check_folder(folder, resume=resume, overwrite=overwrite)
+    sets = open_sets(recipe, data, fasta)
+    recipe = with_heads(recipe, sets)
+    key = run_key(recipe, sets)
     fabric = _fabric(recipe, accelerator, devices)
     torch.manual_seed(draw_seed(recipe.seed, "weights"))
     network = build(recipe.model)
@@ -118,17 +101,17 @@ def train(
         loop = TrainingLoop(
             fabric,
             network,
-            dataset,
+            sets,
             recipe,
             folder=folder,
             key=key,
             workers=default_workers() if workers is None else workers,
-            save_best=lambda best: _save_best(folder, best),
+            save_best=partial(save_best, folder),
         )
         if resume:
-            _log.info("resuming at step %d of %d", loop.resume(), recipe.steps)
+            _log.info("resuming at step %d of %d", loop.resume(), loop.steps)
         elif fabric.is_global_zero:
-            _start(folder, recipe, dataset)
+            start_folder(folder, recipe, sets)
         fabric.barrier()
         outcome = loop.run(max_minutes=max_minutes)
     except torch.cuda.OutOfMemoryError as error:
@@ -137,7 +120,16 @@ def train(
             remedy="use a smaller batch_size (with accumulate), or precision: bf16",
         ) from error
     if fabric.is_global_zero:
-        _write_results(folder, dataset, recipe, outcome, key, network)
+        write_results(
+            folder,
+            recipe,
+            sets,
+            columns_of(sets),
+            outcome.progress,
+            outcome=outcome.reason,
+            key=key,
+            parameters=sum(p.numel() for p in network.parameters()),
+        )
     fabric.barrier()
     return outcome
 
@@ -151,32 +143,20 @@ def default_workers() -> int:
     return max(0, min(8, cores - 1))
 
 
-def _with_heads(recipe: Recipe, data: TrackDataset) -> Recipe:
-    """Give the recipe's network the data's head, unless it names another."""
-    heads = (HeadConfig(name=head_of_data(data), tracks=len(data.tracks)),)
-    if recipe.model.heads not in ((), heads):
-        named, found = (
-            ", ".join(f"{head.name} of {head.tracks} tracks" for head in some)
-            for some in (recipe.model.heads, heads)
-        )
-        raise ConfigError(
-            f"the recipe's network has the heads {named}; the training set has {found}",
-            where=data.path,
-            remedy="leave `heads` out of the recipe, or use the training set it was made for",
-        )
-    return recipe.model_copy(update={"model": recipe.model.with_heads(heads)})
-
-
 def _fabric(recipe: Recipe, accelerator: str, devices: int | str) -> Fabric:
     """Launch Fabric; what it refuses is bad input."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that fp16 becomes bf16 on a CPU: refused below
-            fabric = Fabric(
-                accelerator=accelerator,
-                devices=devices,
-                precision=_PRECISIONS[recipe.precision],  # type: ignore[arg-type]
-            )
+            options: dict[str, Any] = {
+                "accelerator": accelerator,
+                "devices": devices,
+                "precision": _PRECISIONS[recipe.precision],
+            }
+            fabric = Fabric(**options)
+            if len(recipe.model.heads) > 1 and isinstance(fabric.strategy, DDPStrategy):
+                # A step leaves heads out, for whose gradients the ranks would wait.
+                fabric = Fabric(**options, strategy=DDPStrategy(find_unused_parameters=True))
         fabric.launch()
     except (ValueError, TypeError, RuntimeError) as error:  # RuntimeError: no such device
         raise ConfigError(
@@ -189,100 +169,3 @@ def _fabric(recipe: Recipe, accelerator: str, devices: int | str) -> Fabric:
             "precision fp16 needs a CUDA device", remedy="use bf16 or float32 in the recipe"
         )
     return fabric
-
-
-def _check_folder(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Refuse an output before any work; nothing is changed."""
-    state = folder / STATE_NAME
-    if folder.exists() and not folder.is_dir():
-        raise OutputExistsError("is a file", where=folder, expected="a run folder to make")
-    if resume:
-        if not state.exists():
-            done = (folder / "provenance.json").exists()
-            begun = all((folder / name).exists() for name in _INPUTS) and not done
-            raise MissingFileError(
-                "holds no state to resume from" + (": the run has ended" if done else ""),
-                where=folder,
-                remedy="start anew with --overwrite" if begun or done else "leave out --resume",
-            )
-        return
-    if state.exists() and not overwrite:
-        raise OutputExistsError(
-            "holds an interrupted run",
-            where=folder,
-            remedy="go on with --resume, or start anew with --overwrite",
-        )
-    refuse_existing(folder, overwrite=overwrite)
-    used = folder.exists() and any(folder.iterdir())
-    if used and not all((folder / name).exists() for name in _INPUTS):
-        raise OutputExistsError(
-            "is no run folder; nothing in it is removed", where=folder, remedy="name another"
-        )
-
-
-def _save_best(folder: Path, network: Network) -> None:
-    save_weights(folder / _WEIGHTS, network, overwrite=True)
-
-
-def _start(folder: Path, recipe: Recipe, data: TrackDataset) -> None:
-    """Make the run folder (or empty it of an old run), and write what is known before training."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FtS2aError(
-            f"the run folder cannot be made ({error.strerror})", where=folder
-        ) from error
-    for name in _RESULTS:
-        (folder / name).unlink(missing_ok=True)
-    splits: Splits = {}
-    for chrom, start, end, name in data.header.splits:
-        splits.setdefault(name, []).append(Interval(chrom, start, end))
-    write_text(folder / "recipe.yaml", recipe_to_yaml(recipe), overwrite=True)
-    write_text(folder / "config.json", recipe.model.model_dump_json(indent=1), overwrite=True)
-    write_text(folder / "splits.bed", splits_to_bed(splits), overwrite=True)
-    data.tracks.write(folder / "tracks.tsv", without=("file",), overwrite=True)
-
-
-def _write_results(
-    folder: Path,
-    data: TrackDataset,
-    recipe: Recipe,
-    outcome: Outcome,
-    key: str,
-    network: Network,
-) -> None:
-    progress = outcome.progress
-    if progress.rows:
-        write_metrics(folder / METRICS_NAME, progress.rows)
-        draw_curves(folder, progress.rows, data.tracks.tracks, progress.best_step)
-    best = next((r for r in progress.rows if r["step"] == progress.best_step), {})
-    provenance: dict[str, Any] = {
-        "schema_version": 1,
-        "outcome": outcome.reason,
-        "steps": progress.step,
-        "best_step": progress.best_step,
-        "valid": {
-            name: value if math.isfinite(value) else None
-            for name, value in best.items()
-            if name.startswith(("pearson", "valid_loss"))
-        },
-        "seed": recipe.seed,
-        "key": key,
-        "data": {
-            "name": data.path.name,
-            "checksum": data.checksum,
-            "contigs": {k: v.model_dump() for k, v in data.header.contigs.items()},
-            "provenance": data.header.provenance,
-            "windows": data.windows["split"].value_counts().to_dict(),
-        },
-        "versions": {
-            "ft_s2a": __version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in _PACKAGES},
-        },
-        "parameters": sum(p.numel() for p in network.parameters()),
-        "seconds": round(progress.seconds, 1),
-    }
-    write_text(folder / "provenance.json", json.dumps(provenance, indent=1) + "\n", overwrite=True)
-    if outcome.reason in ("finished", "patience"):
-        (folder / STATE_NAME).unlink(missing_ok=True)

@@ -44,7 +44,7 @@ def run(
     capsys: pytest.CaptureFixture[str],
 ) -> Run:  # fmt: skip
     """Run a command in a folder with ``set.zarr`` and ``r.yaml``: (exit code, stdout, stderr)."""
-    from ft_s2a.training import run as module
+    from ft_s2a.training import folder as module
 
     (tmp_path / "set.zarr").symlink_to(training_set)
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(RECIPE))
@@ -109,7 +109,7 @@ def test_ctrl_c_says_how_to_go_on(
 
     real = TrainingLoop._step
 
-    def step(self: TrainingLoop, batches: Any) -> float:
+    def step(self: TrainingLoop, batches: Any) -> list[float]:
         if self._progress.step == 2:
             os.kill(os.getpid(), 2)
         return real(self, batches)

@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 from ft_s2a.data import TrackDataset
 from ft_s2a.data.augment import reverse, shift
 from ft_s2a.geometry import Geometry
-from ft_s2a.training.items import EvaluationItems, Key, StepSampler, TrainingItems, collate
+from ft_s2a.training.items import EvaluationItems, TrainingItems, collate
+from ft_s2a.training.order import Key, Order, StepSampler
 from ft_s2a.training.recipe import Augmentation
 
 INDICES = np.array([3, 5, 8, 13, 21, 34, 55])

@@ -69,7 +69,7 @@ def test_shuffled_targets_are_not_learnt(
 
 @pytest.mark.parametrize("many", [3, 60])
 def test_curves(tmp_path: Path, many: int) -> None:
-    from ft_s2a.training.history import draw_curves, write_metrics
+    from ft_s2a.training.history import Columns, draw_curves, write_metrics
 
     random = np.random.default_rng(0)
     tracks = [Track(f"t{i}", color=f"#{i * 4:02x}77aa") for i in range(many)]
@@ -83,7 +83,7 @@ def test_curves(tmp_path: Path, many: int) -> None:
                 **{f"pearson.{t.name}": float(v) for t, v in zip(tracks, r, strict=True)},
             }
         )  # fmt: skip
-    files = draw_curves(tmp_path, rows, tracks, 300)
+    files = draw_curves(tmp_path, rows, [(Columns("", tracks), 300)])
     assert [f.name for f in files] == ["curves.png", "curves.svg"]
     svg = files[1].read_text()
     shown = "5-95 % of 60 tracks" if many > 40 else "t2"
@@ -91,4 +91,4 @@ def test_curves(tmp_path: Path, many: int) -> None:
     assert f"<!-- weights kept: step 300, mean r {rows[-1]['pearson']:.3f} -->" in svg
     write_metrics(tmp_path / "m.parquet", rows)
     single = [{**rows[0], "pearson": float("nan"), "pearson.t0": float("nan")}]
-    draw_curves(tmp_path, single, tracks, 0)  # an undefined r, and nothing kept
+    draw_curves(tmp_path, single, [(Columns("", tracks), 0)])  # an undefined r, and nothing kept

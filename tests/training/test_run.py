@@ -25,7 +25,8 @@ from ft_s2a.data import TrackDataset, from_bigwigs
 from ft_s2a.errors import ConfigError, DataError, FtS2aError, OutputExistsError
 from ft_s2a.loading import load_model
 from ft_s2a.training import Recipe, load_recipe, train
-from ft_s2a.training.loop import Outcome, TrainingLoop, track_weights
+from ft_s2a.training.loop import Outcome, TrainingLoop
+from ft_s2a.training.sets import open_sets, track_weights
 
 Make = Callable[..., Recipe]
 OUTPUTS = {
@@ -65,13 +66,13 @@ def finished(
 @pytest.fixture(autouse=True)
 def no_pictures(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures take longer than these runs: only `finished` has real ones."""
-    from ft_s2a.training import run
+    from ft_s2a.training import folder as module
 
     def draw(folder: Path, *_: object) -> None:
         for name in ("curves.png", "curves.svg"):
             (folder / name).write_text("")
 
-    monkeypatch.setattr(run, "draw_curves", draw)
+    monkeypatch.setattr(module, "draw_curves", draw)
 
 
 def test_a_run_folder_is_complete(training_set: Path, make_recipe: Make, finished: Path) -> None:
@@ -155,12 +156,12 @@ def stop_after(monkeypatch: pytest.MonkeyPatch, steps: int, action: Callable[[],
     done = []
     real = TrainingLoop._step
 
-    def step(self: TrainingLoop, batches: Any) -> float:
-        loss = real(self, batches)
-        done.append(loss)
+    def step(self: TrainingLoop, batches: Any) -> list[float]:
+        losses = real(self, batches)
+        done.append(losses)
         if len(done) == steps:
             action()
-        return loss
+        return losses
 
     monkeypatch.setattr(TrainingLoop, "_step", step)
 
@@ -510,11 +511,11 @@ def test_accumulated_batches_are_one_larger_batch(
 def test_track_weights_are_inverse_null_deviances_of_mean_one(
     training_set: Path, make_recipe: Make
 ) -> None:
-    data = TrackDataset(training_set)
-    inverse = np.array([1 / s.null_deviance for s in data.header.statistics])
-    found = track_weights(data, make_recipe())
+    (some,) = open_sets(make_recipe(), training_set)
+    inverse = np.array([1 / s.null_deviance for s in some.data.header.statistics])
+    found = track_weights(some, make_recipe())
     np.testing.assert_allclose(found, inverse / inverse.mean(), rtol=1e-6)
-    assert track_weights(data, make_recipe(track_weights="none")).tolist() == [1, 1, 1]
+    assert track_weights(some, make_recipe(track_weights="none")).tolist() == [1, 1, 1]
 
 
 def test_a_constant_track_has_no_weight(
@@ -525,12 +526,12 @@ def test_a_constant_track_has_no_weight(
 
     pieces = [(name, 0, np.ones(size)) for name, size in toy.sizes.items()]
     file = write_bigwig(tmp_path / "c.bw", toy.sizes, pieces, bin_size=1)
-    data = from_bigwigs(
+    from_bigwigs(
         toy.fasta, TrackTable((Track("flat", file=str(file)),)), tmp_path / "d.zarr",
         split="train=III,valid=II", bin_size=16, input_length=1024, crop_bins=4,
     )  # fmt: skip
     with pytest.raises(DataError, match="track 'flat' is constant over the training bins"):
-        track_weights(data, make_recipe())
+        run(make_recipe(), tmp_path / "d.zarr", tmp_path / "run")
 
 
 def test_progress_is_logged_at_each_validation(

@@ -1,0 +1,196 @@
+"""The training sets of a run: one per head, opened and checked before anything is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ft_s2a.conventions.hashing import sha256_json
+from ft_s2a.data.dataset import TrackDataset
+from ft_s2a.errors import ConfigError, DataError, near_miss
+from ft_s2a.models.config import HeadConfig
+from ft_s2a.tracks.table import TrackTable
+from ft_s2a.tracks.track import Track
+from ft_s2a.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
+
+Paths = str | Path | Mapping[str, str | Path]
+
+
+@dataclass(frozen=True)
+class HeadSet:
+    """A training set and the head that it trains; `tracks` name that head."""
+
+    head: str
+    data: TrackDataset
+    tracks: TrackTable
+
+    @property
+    def config(self) -> HeadConfig:
+        """The head's part of a network's config."""
+        return HeadConfig(name=self.head, tracks=len(self.tracks))
+
+
+def open_sets(recipe: Recipe, data: Paths, fasta: Paths | None = None) -> tuple[HeadSet, ...]:
+    """Open the training sets of a run, in the order of the recipe's heads where it has any.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its network's geometry cuts the windows.
+    data : path, or mapping of head to path
+        One path trains the head that its track table names; a mapping's heads replace those.
+    fasta : path, or mapping of head to path, optional
+        Genomes that are not where the sets were built.
+
+    Raises
+    ------
+    FtS2aError
+        Naming the set that does not fit, or lacks a train or valid window.
+    """
+    paths, genomes = _by_head(data, fasta)
+    named = [head.name for head in recipe.model.heads]
+    if set(paths) == set(named):
+        paths = {head: paths[head] for head in named}
+    found = []
+    for name, path in paths.items():
+        opened = TrackDataset(
+            path,
+            fasta=genomes.get(name),
+            geometry=recipe.model.geometry,
+            check_sequence=True,
+        )
+        for split in ("train", "valid"):
+            if not len(opened.indices(split)):
+                raise DataError(f"the set has no {split} window", where=path)
+        head = _head_of(opened) if name is None else name
+        table = TrackTable(tuple(dataclasses.replace(t, head=head) for t in opened.tracks))
+        found.append(HeadSet(head, opened, table))
+    return _with_unique_names(found)
+
+
+def with_heads(recipe: Recipe, sets: Sequence[HeadSet]) -> Recipe:
+    """Give the recipe's network the data's heads, unless it names others."""
+    heads = tuple(some.config for some in sets)
+    if recipe.model.heads not in ((), heads):
+        named, found = (
+            ", ".join(f"{head.name} of {head.tracks} tracks" for head in some)
+            for some in (recipe.model.heads, heads)
+        )
+        several = len(sets) > 1
+        raise ConfigError(
+            f"the recipe's network has the heads {named}; the training "
+            f"{'sets have' if several else 'set has'} {found}",
+            where=", ".join(str(some.data.path) for some in sets),
+            remedy="leave `heads` out of the recipe, or use the training "
+            f"{'sets' if several else 'set'} it was made for",
+        )
+    return recipe.model_copy(update={"model": recipe.model.with_heads(heads)})
+
+
+def all_tracks(sets: Sequence[HeadSet]) -> TrackTable:
+    """Tracks of all heads, one head after the other."""
+    return TrackTable(tuple(track for some in sets for track in some.tracks))
+
+
+def run_key(recipe: Recipe, sets: Sequence[HeadSet]) -> str:
+    """Hash of recipe and data: what a state belongs to."""
+    data: Any = [some.data.checksum for some in sets]
+    return sha256_json({"recipe": recipe.model_dump(mode="json"), "data": data})
+
+
+def track_weights(some: HeadSet, recipe: Recipe) -> Tensor:
+    """Loss weights, mean 1: all equal, or 1 / null Poisson deviance of the training bins."""
+    if recipe.track_weights == "none":
+        return torch.ones(len(some.tracks))
+    deviances = [s.null_deviance for s in some.data.header.statistics]
+    for track, deviance in zip(some.tracks, deviances, strict=True):
+        if not deviance > 0:
+            raise DataError(
+                f"track {track.name!r} is constant over the training bins",
+                where=some.data.path,
+                remedy="leave it out, or use track_weights: none",
+            )
+    weights = 1.0 / torch.tensor(deviances, dtype=torch.float64)
+    return (weights / weights.mean()).float()
+
+
+_ByHead = dict[str | None, str | Path]
+
+
+def _by_head(data: Paths, fasta: Paths | None) -> tuple[_ByHead, _ByHead]:
+    """Both as mappings; None is the only head, which the track table names."""
+    paths = _mapping(data)
+    if not paths:
+        raise ConfigError("no training set is named")
+    if fasta is None:
+        return paths, {}
+    if not isinstance(fasta, Mapping):
+        if len(paths) > 1:
+            raise ConfigError(
+                f"one genome is given for {len(paths)} training sets",
+                where=fasta,
+                expected="HEAD=FASTA for each that is not where it was",
+            )
+        return paths, dict.fromkeys(paths, fasta)
+    known = [head for head in paths if head is not None]
+    for head in fasta:
+        if head not in known:
+            raise ConfigError(
+                f"a genome is given for the head {head!r}, which no training set has",
+                remedy=near_miss(head, known) if known else "name the training set likewise",
+            )
+    return paths, _mapping(fasta)
+
+
+def _mapping(named: Paths) -> _ByHead:
+    return dict(named.items()) if isinstance(named, Mapping) else {None: named}
+
+
+def _head_of(data: TrackDataset) -> str:
+    """Head that a data set trains: its tracks must name one."""
+    heads = data.tracks.heads
+    if len(heads) != 1:
+        raise DataError(
+            f"the tracks name {len(heads)} heads ({', '.join(heads)})",
+            where=data.path,
+            expected="one head per data set",
+        )
+    return heads[0]
+
+
+def _with_unique_names(sets: Sequence[HeadSet]) -> tuple[HeadSet, ...]:
+    """Put the head before the names that tracks of several heads share: one table holds all."""
+    count = Counter(name for some in sets for name in some.tracks.names)
+    shared = {name for name, times in count.items() if times > 1}
+    if not shared:
+        return tuple(sets)
+    _log.warning(
+        "%d track names occur in several heads: their tracks are called <head>.<name>", len(shared)
+    )
+
+    def rename(name: str, head: str) -> str:
+        return f"{head}.{name}" if name in shared else name
+
+    def renamed(track: Track) -> Track:
+        return dataclasses.replace(
+            track,
+            name=rename(track.name, track.head),
+            strand_pair=rename(track.strand_pair, track.head),
+        )
+
+    found = [
+        dataclasses.replace(some, tracks=TrackTable(tuple(renamed(t) for t in some.tracks)))
+        for some in sets
+    ]
+    all_tracks(found)  # a new name may be taken already: said before anything is written
+    return tuple(found)
