@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 
+if TYPE_CHECKING:
+    from ft_s2a.entries import Entry
+
 EntryArgument = Annotated[str, typer.Argument(help="Name (group/entry) or folder of an entry.")]
+
+# What `package` and `register` both ask.
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="ENTRY", help="New folder .../group/entry.")
+]
+NameOption = Annotated[str | None, typer.Option(help="Name; default: the folder's last two parts.")]
+SummaryOption = Annotated[str | None, typer.Option(help="One sentence on what it is.")]
+SpeciesOption = Annotated[str | None, typer.Option(help="For example 'Homo sapiens'.")]
+AssemblyOption = Annotated[str | None, typer.Option(help="For example hg38.")]
+LicenseOption = Annotated[
+    str | None, typer.Option("--license", "--licence", help="For example MIT.")
+]
+AuthorOption = Annotated[list[str] | None, typer.Option(help="May be given again.")]
+CitationOption = Annotated[str | None, typer.Option(help="How to cite model and data.")]
+VersionOption = Annotated[str | None, typer.Option("--version", help="For example 0.1.0.")]
+LimitationOption = Annotated[list[str] | None, typer.Option(help="May be given again.")]
+ValidationOption = Annotated[str | None, typer.Option(help="What was checked, and what was not.")]
 
 group = typer.Typer(help="The model zoo: list, show, fetch, make and check entries.")
 
@@ -46,33 +66,14 @@ def show_entry(
     Example: ft-s2a zoo show yeast/basenji2 --tracks
     """
     from ft_s2a.entries import find_entry
+    from ft_s2a.entries.description import describe_entry
 
     found = find_entry(entry)
     if tracks:
         frame = found.read_tracks().to_frame().drop(columns="file")
         show("zoo show tracks", frame, as_json=as_json)
         return
-    rows: list[dict[str, Any]] = [
-        {"field": "name", "value": found.name},
-        {"field": "version", "value": found.version},
-        {"field": "summary", "value": found.summary},
-        {"field": "species", "value": found.species},
-        {"field": "assembly", "value": found.assembly},
-        {"field": "licence", "value": found.license},
-        {"field": "citation", "value": found.citation},
-        {"field": "architecture", "value": found.model.architecture},
-        {"field": "input length", "value": found.model.input_length},
-        {"field": "bin size", "value": found.model.bin_size},
-        {"field": "output bins", "value": found.model.geometry.output_bins},
-        {"field": "heads", "value": [f"{h.name} ({h.tracks})" for h in found.model.heads]},
-        {"field": "ensemble", "value": found.ensemble},
-        {"field": "weights", "value": found.weights.file or found.weights.url},
-        {"field": "sha256", "value": found.weights.sha256 or "unverified: none is recorded"},
-        {"field": "folder", "value": str(found.folder)},
-    ]
-    rows += [{"field": "score", "value": _score(score)} for score in found.scores]
-    rows += [{"field": "limitation", "value": text} for text in found.limitations]
-    show("zoo show", rows, as_json=as_json)
+    show("zoo show", describe_entry(found), as_json=as_json)
 
 
 @group.command("fetch")
@@ -101,28 +102,24 @@ def fetch(
 @group.command("package")
 def package(
     run: Annotated[Path, typer.Argument(help="Run folder written by `ft-s2a train`.")],
-    folder: Annotated[Path, typer.Argument(metavar="ENTRY", help="New folder .../group/entry.")],
-    name: Annotated[
-        str | None, typer.Option(help="Name; default: the folder's last two parts.")
+    folder: FolderArgument,
+    head: Annotated[
+        str | None,
+        typer.Option(help="Of a run with several heads: this one, with its own best weights."),
     ] = None,
-    summary: Annotated[str | None, typer.Option(help="One sentence on what it is.")] = None,
-    species: Annotated[str | None, typer.Option(help="For example 'Homo sapiens'.")] = None,
-    assembly: Annotated[str | None, typer.Option(help="For example hg38.")] = None,
-    license_: Annotated[
-        str | None, typer.Option("--license", "--licence", help="For example MIT.")
-    ] = None,
-    author: Annotated[list[str] | None, typer.Option(help="May be given again.")] = None,
-    citation: Annotated[str | None, typer.Option(help="How to cite model and data.")] = None,
-    entry_version: Annotated[
-        str | None, typer.Option("--version", help="For example 0.1.0.")
-    ] = None,
-    limitation: Annotated[list[str] | None, typer.Option(help="May be given again.")] = None,
+    name: NameOption = None,
+    summary: SummaryOption = None,
+    species: SpeciesOption = None,
+    assembly: AssemblyOption = None,
+    license_: LicenseOption = None,
+    author: AuthorOption = None,
+    citation: CitationOption = None,
+    entry_version: VersionOption = None,
+    limitation: LimitationOption = None,
     scores: Annotated[
         Path | None, typer.Option(help="positions.json of `ft-s2a evaluate positions`.")
     ] = None,
-    validation: Annotated[
-        str | None, typer.Option(help="What was checked, and what was not.")
-    ] = None,
+    validation: ValidationOption = None,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -135,6 +132,7 @@ def package(
     entry = package_run(
         run,
         folder,
+        head=head,
         name=name,
         summary=summary,
         species=species,
@@ -148,10 +146,93 @@ def package(
         validation=validation,
         overwrite=overwrite,
     )
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    rows = [{"file": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size} for p in files]
-    title = f"{entry.name} {entry.version}: {folder}"
-    show("zoo package", rows, files=files if as_json else (), as_json=as_json, title=title)
+    _show_made("zoo package", entry, folder, as_json)
+
+
+@group.command("register")
+def register_entry(
+    folder: FolderArgument,
+    weights: Annotated[str, typer.Option(metavar="URL", help="Public address of the weights.")],
+    config: Annotated[
+        str, typer.Option(help="Name such as basenji2-kelley2020, or a JSON or YAML file.")
+    ],
+    head: Annotated[
+        str | None, typer.Option(help="Head that the weights have, such as human.")
+    ] = None,
+    targets: Annotated[
+        Path | None, typer.Option(help="Published target table (targets.txt) of the head.")
+    ] = None,
+    tracks: Annotated[
+        Path | None, typer.Option(help="Track table (tracks.tsv) instead of --targets.")
+    ] = None,
+    transform: Annotated[
+        str | None,
+        typer.Option(help="With --targets: basenji2020, basenji2025, hound or hound-old."),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="safetensors or keras-h5; by the address's ending."),
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(help="Of the weights; without it the entry is unverified.")
+    ] = None,
+    size: Annotated[int | None, typer.Option("--bytes", min=1, help="Size of the weights.")] = None,
+    mirror_path: Annotated[
+        str | None, typer.Option(help="Place under FT_S2A_MIRROR; default: the address's path.")
+    ] = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="BED of train, valid and test; unknown without.")
+    ] = None,
+    procedure: Annotated[
+        str | None, typer.Option(help="How the network was trained, in a sentence.")
+    ] = None,
+    name: NameOption = None,
+    summary: SummaryOption = None,
+    species: SpeciesOption = None,
+    assembly: AssemblyOption = None,
+    license_: LicenseOption = None,
+    author: AuthorOption = None,
+    citation: CitationOption = None,
+    entry_version: VersionOption = None,
+    limitation: LimitationOption = None,
+    validation: ValidationOption = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an entry for weights that are published elsewhere; nothing is fetched.
+
+    Example: ft-s2a zoo register zoo/lab/human --weights https://host/model_human.h5
+    --config basenji2-kelley2020 --head human --targets targets_human.txt --license Apache-2.0
+    """
+    from ft_s2a.zoo.registering import register as register_weights
+
+    entry = register_weights(
+        folder,
+        weights=weights,
+        config=config,
+        head=head,
+        targets=targets,
+        tracks=tracks,
+        transform=transform,
+        format=form,
+        sha256=sha256,
+        bytes=size,
+        mirror_path=mirror_path,
+        splits=splits,
+        procedure=procedure,
+        name=name,
+        summary=summary,
+        species=species,
+        assembly=assembly,
+        license=license_,
+        authors=author,
+        citation=citation,
+        version=entry_version,
+        limitations=limitation,
+        validation=validation,
+        overwrite=overwrite,
+    )
+    _show_made("zoo register", entry, folder, as_json)
 
 
 @group.command("validate")
@@ -191,7 +272,8 @@ def render(
     show("zoo render", rows, files=files, as_json=as_json)
 
 
-def _score(score: Any) -> str:
-    interval = "" if score.low is None else f" ({score.low:.3f} - {score.high:.3f})"
-    units = f" of {score.units}" if score.units else ""
-    return f"{score.track}: {score.metric}{units} {score.value:.3f}{interval} on {score.on}"
+def _show_made(schema: str, entry: Entry, folder: Path, as_json: bool) -> None:
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    rows = [{"file": p.relative_to(folder).as_posix(), "bytes": p.stat().st_size} for p in files]
+    title = f"{entry.name} {entry.version}: {folder}"
+    show(schema, rows, files=files if as_json else (), as_json=as_json, title=title)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ft_s2a.zoo.bigwigs import write_bigwigs as write_bigwigs
     from ft_s2a.zoo.fetching import fetch as fetch
     from ft_s2a.zoo.packaging import package as package
+    from ft_s2a.zoo.registering import register as register
     from ft_s2a.zoo.rendering import render as render
     from ft_s2a.zoo.validation import validate as validate
 
@@ -18,6 +19,7 @@ __getattr__, __dir__, __all__ = attach(
     {
         "fetch": "fetching",
         "package": "packaging",
+        "register": "registering",
         "render": "rendering",
         "validate": "validation",
         "write_bigwigs": "bigwigs",

@@ -203,7 +203,8 @@ class ZooModel(BaseModel, GradientMixin, LayerActivationMixin):  # type: ignore[
         """Where each track of ``tracks.tsv`` stands among the outputs of all heads."""
         model = self.sequence_model
         outputs = [track.name for head in model.heads for track in model.tracks(head)]
-        return [outputs.index(track.name) for track in model.table]
+        places = {name: place for place, name in enumerate(outputs)}
+        return [places[track.name] for track in model.table]
 
     def _averaged(self, one_hot: Tensor) -> Tensor:
         """Predict as `predict_codes` does, but for any rows and with gradients."""

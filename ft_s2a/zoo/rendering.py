@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ft_s2a.entries.registry import entry_folders, find_folder
 from ft_s2a.errors import FormatError
 from ft_s2a.genome.regions import read_bed
 from ft_s2a.tracks.table import Track, TrackTable
+from ft_s2a.tracks.units import ORDERS
 
 RENDERED = ("model.yaml", "dataloader.yaml", "README.md")
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -112,8 +114,8 @@ def _context(entry: Entry) -> dict[str, Any]:
         "entry": entry,
         "geometry": entry.model.geometry,
         "tracks": list(tracks),
+        "groups": _groups(tracks) if len(tracks) > _SHOWN_TRACKS else [],
         "heads": [head.name for head in entry.model.heads],
-        "shown_tracks": _SHOWN_TRACKS,
         "clipped": any(math.isfinite(t.clip) or math.isfinite(t.clip_soft) for t in tracks),
         "weights": _weights(entry),
         "package_version": _PACKAGE_VERSION,
@@ -129,19 +131,33 @@ def _context(entry: Entry) -> dict[str, Any]:
 
 def _weights(entry: Entry) -> str:
     weights = entry.weights
+    place = "" if weights.url is None else f"at {weights.url} ({weights.format}), "
     size = f"{weights.bytes:,} bytes, " if weights.bytes else ""
     if weights.sha256 is None:
-        return f"{size}**unverified**: no hash is recorded"
-    return f"{size}SHA-256 `{weights.sha256}`"
+        return f"{place}{size}**unverified**: no hash is recorded"
+    return f"{place}{size}SHA-256 `{weights.sha256}`"
 
 
 def _targets_doc(entry: Entry, tracks: TrackTable) -> str:
-    names = ", ".join(tracks.names[:_SHOWN_TRACKS])
-    more = "" if len(tracks) <= _SHOWN_TRACKS else f" and {len(tracks) - _SHOWN_TRACKS} more"
+    shown = len(tracks) if len(tracks) <= _SHOWN_TRACKS else 3
+    names = ", ".join(tracks.names[:shown])
+    more = "" if len(tracks) == shown else f" and {len(tracks) - shown:,} more"
     return (
         f"[bins of {entry.model.bin_size} bp, tracks] in target units, genome order; "
         f"tracks in the order of tracks.tsv: {names}{more}"
     )
+
+
+def _groups(tracks: TrackTable) -> list[dict[str, Any]]:
+    """Count tracks that differ in name and cell type only, the many first."""
+    counts = Counter(
+        (track.head, track.assay, track.units, _target_units(track)) for track in tracks
+    )
+    names = ("head", "assay", "units", "target_units")
+    return [
+        {**dict(zip(names, group, strict=True)), "count": count}
+        for group, count in counts.most_common()
+    ]
 
 
 def _trained_on(entry: Entry, splits: list[dict[str, Any]] | None) -> str:
@@ -208,17 +224,15 @@ def _interval(score: Score) -> str:
 
 
 def _target_units(track: Track) -> str:
-    """Say how a track's target units come from the observed ones."""
-    steps = [f"{track.sum_stat} of the bin"]
-    if track.scale != 1:
-        steps.append(f"× {track.scale:.4g}")
-    if math.isfinite(track.clip):
-        steps.append(f"clip {track.clip:g}")
-    if math.isfinite(track.clip_soft):
-        steps.append(f"soft clip {track.clip_soft:g}")
-    if track.squash != "none":
-        steps.append(track.squash)
-    return ", ".join(steps)
+    """Say how a track's target units come from the observed ones, in the transform's order."""
+    scale = [] if track.scale == 1 else [f"× {track.scale:.4g}"]
+    clip = [f"clip {track.clip:g}"] if math.isfinite(track.clip) else []
+    soft = [f"soft clip {track.clip_soft:g}"] if math.isfinite(track.clip_soft) else []
+    squash = [] if track.squash == "none" else [track.squash]
+    order = ORDERS[track.transform]
+    steps = squash + soft + clip if order.squash_first else clip + soft + squash
+    steps = scale + steps if order.scale_first else steps + scale
+    return ", ".join([f"{track.sum_stat} of the bin", *steps])
 
 
 def _read(path: Path) -> str | None:

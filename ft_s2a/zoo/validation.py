@@ -9,15 +9,16 @@ from typing import Literal
 
 import numpy as np
 
-from ft_s2a.checkpoint import load_weights
+from ft_s2a.checkpoint.formats import load_network
 from ft_s2a.entries import Entry, read_entry, weights_path
+from ft_s2a.entries.download import local_weights, trusted_hash
 from ft_s2a.entries.registry import find_folder, weights_bytes
 from ft_s2a.errors import ConfigError, FtS2aError
 from ft_s2a.zoo.card import UNSTATED
 from ft_s2a.zoo.expectation import predict_example, read_expectation
 from ft_s2a.zoo.rendering import RENDERED, render
 
-Status = Literal["ok", "warning", "unverified", "failed"]
+Status = Literal["ok", "warning", "unverified", "not fetched", "failed"]
 
 # What a repository of entries can carry.
 _WEIGHTS_BYTES = 5_000_000
@@ -37,8 +38,8 @@ class Check:
 def validate(entry_dir: str | Path) -> list[Check]:
     """Check an entry: schema, hashes, tables, weights, example, rendered files.
 
-    Nothing is fetched that is not there yet except the weights; weights without a recorded hash
-    are *unverified*, and what needs them is not checked.
+    Nothing is fetched.  Weights without a recorded hash are *unverified*; what needs the weights
+    is checked where they lie on this machine and, if unverified, were trusted before.
 
     Parameters
     ----------
@@ -73,7 +74,8 @@ def validate(entry_dir: str | Path) -> list[Check]:
     )
     rows = [Check("schema", "ok", f"version {entry.schema_version}")]
     rows += [_run(name, check, entry) for name, check in checks]
-    if next(row for row in rows if row.check == "weights").status == "ok":
+    good = next(row for row in rows if row.check == "weights").status in ("ok", "unverified")
+    if good and local_weights(entry) and (entry.weights.sha256 or trusted_hash(entry)):
         rows.append(_run("network", _network, entry))
         rows.append(_run("example", _example, entry))
     return rows
@@ -166,12 +168,18 @@ def _rendered(entry: Entry) -> str:
 
 
 def _weights(entry: Entry) -> Check | str:
-    if entry.weights.sha256 is None:
+    recorded = entry.weights.sha256 is not None
+    if not recorded and trusted_hash(entry) is None:
         return Check("weights", "unverified", "no hash is recorded")
+    if local_weights(entry) is None and entry.weights.url is not None:
+        known = "hash recorded" if recorded else "unverified, but trusted on this machine"
+        return Check("weights", "not fetched", f"{known}; `ft-s2a zoo fetch {entry.name}`")
     path = weights_path(entry)
     size = path.stat().st_size
     if entry.weights.bytes is not None and size != entry.weights.bytes:
         return Check("weights", "failed", f"{size} bytes; {entry.weights.bytes} are recorded")
+    if not recorded:
+        return Check("weights", "unverified", f"{path.name}, hash as trusted on this machine")
     return f"{path.name}, hash as recorded"
 
 
@@ -188,7 +196,7 @@ def _size(entry: Entry) -> Check | str:
 
 
 def _network(entry: Entry) -> str:
-    network = load_weights(weights_path(entry), entry.model)
+    network = load_network(weights_path(entry), entry.model, entry.weights.format)
     return f"{sum(p.numel() for p in network.parameters()):,} parameters"
 
 
