@@ -56,6 +56,12 @@ def predict(
     shifts: Annotated[
         str, typer.Option("--shifts", help="Average over these shifts (bp), such as -1,0,1.")
     ] = "0",
+    shift_pad: Annotated[
+        float,
+        typer.Option(
+            "--shift-pad", min=0, max=1, help="Fill the gap of a shift: 0 is N; Basenji 2020: 0.25."
+        ),
+    ] = 0.0,
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", min=1, help="Windows at once.")
     ] = None,
@@ -94,6 +100,7 @@ def predict(
         tracks=tracks,
         ensemble=None if ensemble is None else ensemble.value,
         shifts=moves,
+        shift_pad=shift_pad,
         centre=centre,
         batch_size=batch_size,
         resume=resume,

@@ -27,12 +27,13 @@ def predict_codes(
     tracks: TrackTable | None = None,
     ensemble: Ensemble | None = None,
     shifts: Sequence[int] = (0,),
+    shift_pad: float = 0.0,
 ) -> NDArray[np.float32]:
     """Predict a batch of windows in target units.
 
     The mean over `shifts` and, with ``rc``, over both strands: the reverse complement's bins are
-    reversed and strand partners swapped.  Each oriented sequence is moved right by the shift
-    (the gap is N) and the output is not moved back (calico/basenji, ``EnsembleShift``).
+    reversed and strand partners swapped.  The sequence is moved right by the shift, then taken
+    from either strand, and the output is not moved back (calico/basenji, ``build_ensemble``).
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def predict_codes(
         The default is the entry's.
     shifts : sequence of int
         In bp.
+    shift_pad : float
+        Value of all four letters in the gap that a shift leaves: 0 is N; the code of 2020 took
+        0.25.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def predict_codes(
     Raises
     ------
     ConfigError, TrackError
-        When the model has no such head, ensemble or track.
+        When the model has no such head, ensemble or track, or the padding is no fraction.
     GeometryError
         When no shift is named, or one leaves nothing of the window.
     """
@@ -67,20 +71,30 @@ def predict_codes(
         raise GeometryError(
             f"the shifts {list(shifts)}", expected=f"at least one, of at most {longest} bp"
         )
+    if not 0 <= shift_pad <= 1:
+        raise ConfigError(f"the shift's padding is {shift_pad}", expected="0 to 1")
     rows, pairs, chosen = _columns(model.tracks(name), tracks, model.device)
     strands = (False, True) if used == "rc" else (False,)
     total: NDArray[np.float32] | None = None
-    for reverse in strands:
-        oriented = reverse_complement(codes) if reverse else codes
-        for by in shifts:
-            moved = torch.from_numpy(np.ascontiguousarray(shift(oriented, by)))
+    for by in shifts:
+        moved = shift(codes, by)
+        for reverse in strands:
+            oriented = np.ascontiguousarray(reverse_complement(moved) if reverse else moved)
             with torch.inference_mode():
-                raw = model(one_hot(moved.to(model.device)), name, rows).cpu().numpy()
+                letters = one_hot(torch.from_numpy(oriented).to(model.device))
+                if by and shift_pad:
+                    _gap(letters, -by if reverse else by).fill_(shift_pad)
+                raw = model(letters, name, rows).cpu().numpy()
             predicted = raw[:, ::-1][:, :, pairs] if reverse else raw
             total = predicted.copy() if total is None else total + predicted
     assert total is not None
     total /= len(strands) * len(shifts)
     return total if chosen is None else total[:, :, chosen]
+
+
+def _gap(letters: torch.Tensor, by: int) -> torch.Tensor:
+    """Rows of [B, L, 4] that a shift by so many bases left empty."""
+    return letters[:, :by] if by > 0 else letters[:, by:]
 
 
 def _columns(

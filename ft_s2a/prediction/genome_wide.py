@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -51,6 +51,7 @@ def predict_tracks(
     tracks: str | Sequence[str] | None = None,
     ensemble: Ensemble | None = None,
     shifts: Sequence[int] = (0,),
+    shift_pad: float = 0.0,
     centre: bool = False,
     batch_size: int | None = None,
     resume: bool = False,
@@ -78,6 +79,8 @@ def predict_tracks(
         Average over both strands; the default is the entry's.
     shifts : sequence of int
         Average over shifts in bp.
+    shift_pad : float
+        Value of the letters in the gap of a shift, see :func:`predict_codes`.
     centre : bool
         One window around each region's centre.
     batch_size : int, optional
@@ -124,7 +127,7 @@ def predict_tracks(
             "weights": _fingerprint(model.network),
             "regions": [str(piece.region) for piece in pieces],
             "tracks": [name, *table.names],
-            "ensemble": [used, *shifts],
+            "ensemble": [used, shift_pad, *shifts],
             "sizes": genome.sizes,
             "fasta_bytes": genome.path.stat().st_size,
             "precision": model.precision,
@@ -138,7 +141,8 @@ def predict_tracks(
     store.open(resume=resume, overwrite=overwrite)
     try:
         try:
-            _predict(model, genome, pieces, store, name, table, used, shifts, batch_size)
+            options = {"ensemble": used, "shifts": shifts, "shift_pad": shift_pad}
+            _predict(model, genome, pieces, store, name, table, options, batch_size)
         finally:
             store.flush()
         files = []
@@ -190,8 +194,7 @@ def _predict(
     store: PredictionStore,
     head: str,
     table: TrackTable,
-    ensemble: Ensemble,
-    shifts: Sequence[int],
+    options: Mapping[str, Any],
     batch_size: int | None,
 ) -> None:
     geometry = model.geometry
@@ -202,9 +205,7 @@ def _predict(
         for first in range(store.done, len(todo), size):
             batch = todo[first : first + size]
             codes = np.stack([genome.codes(c, *geometry.input_interval(s)) for c, s in batch])
-            store.append(
-                predict_codes(model, codes, head, tracks=table, ensemble=ensemble, shifts=shifts)
-            )
+            store.append(predict_codes(model, codes, head, tracks=table, **options))
             shown.advance(len(batch))
             if time.monotonic() - flushed > _FLUSH_SECONDS:
                 store.flush()

@@ -105,12 +105,13 @@ def test_options_reach_the_prediction(run: Run, monkeypatch: pytest.MonkeyPatch)
     Path("r.bed").write_text("I\t10\t500\n")
     code, _, _ = run(
         "predict", "my-run", "--fasta", "toy.fa", "-o", "out", "--regions", "r.bed", "--chrom",
-        "III:5-100", "--ensemble", "none", "--shifts", "-1,0,1", "--batch-size", "3", "--centre",
-        "--precision", "bf16", "--head", "tracks",
+        "III:5-100", "--ensemble", "none", "--shifts", "-1,0,1", "--shift-pad", "0.25",
+        "--batch-size", "3", "--centre", "--precision", "bf16", "--head", "tracks",
     )  # fmt: skip
     assert code == 0
     assert seen["regions"] == ["I:10-500", "III:5-100"]
     assert seen["shifts"] == [-1, 0, 1]
+    assert seen["shift_pad"] == 0.25
     assert (seen["ensemble"], seen["batch_size"], seen["centre"]) == ("none", 3, True)
     assert (seen["precision"], seen["head"]) == ("bf16", "tracks")
 

@@ -67,20 +67,56 @@ def test_the_other_strand_of_an_input_predicts_the_swapped_tracks(
     np.testing.assert_allclose(there[:, ::-1][:, :, PAIRS], here, rtol=1e-5)
 
 
-def test_shifts_move_each_strands_own_input_and_are_not_undone(
+def test_shifts_move_the_sequence_before_strands_and_are_not_undone(
     model: Any, codes: NDArray[np.uint8]
 ) -> None:
-    complement = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
-    other = complement[codes[:, ::-1]]
     shifts = (-3, 0, 5)
     parts = []
     for by in shifts:
         parts.append(forward(model, moved(codes, by)))
-        parts.append(forward(model, moved(other, by))[:, ::-1][:, :, PAIRS])
+        parts.append(turned(model, moved(codes, by)))
     found = predict_codes(model, codes, shifts=shifts)
     np.testing.assert_allclose(found, np.mean(parts, axis=0), rtol=1e-5)
     alone = predict_codes(model, codes, ensemble="none", shifts=(4,))
     np.testing.assert_allclose(alone, forward(model, moved(codes, 4)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("by", [100, -90])  # beyond the crop
+def test_the_gap_of_a_shift_may_hold_another_value(
+    model: Any, codes: NDArray[np.uint8], by: int
+) -> None:
+    rows = np.concatenate([np.eye(4), np.zeros((1, 4))])[moved(codes, by)].astype(np.float32)
+    rows[:, slice(0, by) if by > 0 else slice(by, None)] = 0.25  # not the N of the sequence itself
+    with torch.no_grad():
+        here = model.network(torch.from_numpy(rows), "tracks").numpy()
+        other = np.ascontiguousarray(rows[:, ::-1, ::-1])  # A and T, C and G swap
+        there = model.network(torch.from_numpy(other), "tracks").numpy()[:, ::-1][:, :, PAIRS]
+    found = predict_codes(model, codes, shifts=(by,), shift_pad=0.25)
+    np.testing.assert_allclose(found, (here + there) / 2, rtol=1e-5)
+    assert np.abs(found - predict_codes(model, codes, shifts=(by,))).max() > 1e-4
+    unmoved = predict_codes(model, codes, shift_pad=0.25)
+    np.testing.assert_array_equal(unmoved, predict_codes(model, codes))
+
+
+def test_only_the_wanted_rows_and_their_partners_are_multiplied(
+    model: Any, codes: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widths: list[int] = []
+    multiply = torch.nn.functional.linear
+
+    def watched(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        widths.append(weight.shape[0])
+        return multiply(x, weight, bias)
+
+    monkeypatch.setattr("torch.nn.functional.linear", watched)
+    every = predict_codes(model, codes)
+    for names, count in (("plain", 1), ("x.fwd", 2), ("x.fwd,plain,total", 4)):
+        widths.clear()
+        chosen = model.tracks().select(names)
+        some = predict_codes(model, codes, tracks=chosen)
+        assert widths == [count, count]  # one product a strand
+        columns = [model.tracks().index(track) for track in chosen]
+        np.testing.assert_allclose(some, every[:, :, columns], rtol=1e-5)
 
 
 @pytest.mark.parametrize("names", ["x.fwd", "x.rev,total", "y.fwd,y.rev,plain", "*"])
@@ -111,6 +147,8 @@ def test_what_cannot_be_is_explained(model: Any, codes: NDArray[np.uint8]) -> No
         predict_codes(model, codes, shifts=())
     with pytest.raises(GeometryError, match="at most 511 bp"):
         predict_codes(model, codes, shifts=(0, -512))
+    with pytest.raises(ConfigError, match="padding is 25; expected 0 to 1"):
+        predict_codes(model, codes, shift_pad=25)
     with pytest.raises(ConfigError, match="no head 'mouse'"):
         predict_codes(model, codes, "mouse")
     with pytest.raises(TrackError, match="no track 'z'"):
