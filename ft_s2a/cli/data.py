@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ft_s2a.cli import data_splits
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 
 _group = typer.Typer(
@@ -33,6 +34,7 @@ class Dtype(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
+    data_splits.register(_group)
     app.add_typer(_group)
 
 

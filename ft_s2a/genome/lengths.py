@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ft_s2a.errors import require_file
+from ft_s2a.errors import FormatError, require_file
 from ft_s2a.genome.bigwig import BigWig
 from ft_s2a.genome.contigs import read_sizes
 from ft_s2a.genome.fasta import Genome
@@ -32,8 +32,18 @@ def contig_lengths(path: str | Path) -> dict[str, int]:
     if found.suffix.lower() in _BIGWIG:
         with BigWig(found) as opened:
             return dict(opened.sizes)
-    with open(found, "rb") as handle:
-        head = handle.read(2)
-    if head[:1] == b">" or head == b"\x1f\x8b":
+    if is_fasta(found):
         return dict(Genome(found).sizes)
     return read_sizes(found)
+
+
+def is_fasta(path: str | Path) -> bool:
+    """Whether a file is FASTA, and not one that states lengths only."""
+    found = require_file(path, "chromosome sizes file")
+    if found.is_dir():
+        raise FormatError("is a folder", where=found, expected="a FASTA, chrom.sizes or bigWig")
+    if found.suffix.lower() in _BIGWIG:
+        return False
+    with open(found, "rb") as handle:
+        head = handle.read(2)
+    return head[:1] == b">" or head == b"\x1f\x8b"
