@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ft_s2a.cli import data_splits
+from ft_s2a.cli import data_basenji, data_splits
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 
 _group = typer.Typer(
@@ -35,6 +35,7 @@ class Dtype(StrEnum):
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     data_splits.register(_group)
+    data_basenji.add_to(_group)
     app.add_typer(_group)
 
 

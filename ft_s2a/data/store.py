@@ -10,24 +10,22 @@ from typing import Any, Literal
 
 import numpy as np
 import zarr
-from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from zarr.codecs import ZstdCodec
 
+from ft_s2a.conventions.atomic import refuse_existing
 from ft_s2a.conventions.validation import describe
+from ft_s2a.data.chunks import LEVEL
 from ft_s2a.data.splits import SPLITS
 from ft_s2a.data.windows import Window
-from ft_s2a.errors import DataError, FormatError, TrackError, require_file
+from ft_s2a.errors import DataError, FormatError, OutputExistsError, TrackError, require_file
 from ft_s2a.geometry import Geometry
 from ft_s2a.models.config import HeadConfig
 from ft_s2a.tracks.table import Track, TrackTable
 
 ATTRIBUTE = "ft_s2a"
 _COLUMNS = ("window_contig", "window_start", "window_split")
-# On real targets (CAGE, DNase, RNA) a higher level, or sorting the bytes first, takes longer and
-# saves no more than 2 %.
-_LEVEL = 1
 # Rows of the mask that are stored together.
 _MASK_ROWS = 4096
 
@@ -125,6 +123,21 @@ def check_head(table: TrackTable, *, where: str | Path | None) -> None:
         ) from error
 
 
+def check_output(out: Path, *, overwrite: bool) -> None:
+    """Refuse a place where a set must not be written: the whole folder is replaced.
+
+    Raises
+    ------
+    OutputExistsError
+        When something is there that is not to be overwritten, or is no training set.
+    """
+    refuse_existing(out, overwrite=overwrite)
+    if out.is_dir() and any(out.iterdir()) and not is_store(out):
+        raise OutputExistsError(
+            "is a folder but no training set; it is not replaced", where=out, remedy="name another"
+        )
+
+
 def create(
     path: Path,
     windows: list[Window],
@@ -145,7 +158,7 @@ def create(
             shape=(len(windows), *shape),
             chunks=(1, *shape),
             dtype=kind,
-            compressors=ZstdCodec(level=_LEVEL),
+            compressors=ZstdCodec(level=LEVEL),
         )
     contigs = list(dict.fromkeys(window.chrom for window in windows))
     columns: tuple[NDArray[Any], ...] = (
@@ -160,45 +173,6 @@ def create(
     return group
 
 
-class ChunkWriter:
-    """Writes the windows of an array that has one chunk per window, from any thread.
-
-    What it writes is what zarr would, whose event loop takes longer than a small window's
-    compression.
-
-    Parameters
-    ----------
-    path : Path
-        Folder of the set.
-    array : zarr.Array
-        ``targets`` or ``codes`` of the set.
-    """
-
-    def __init__(self, path: Path, array: zarr.Array[Any]) -> None:
-        self._folder = path / array.basename / "c"
-        self._rest = ("0",) * (array.ndim - 1)
-        self._shape = array.shape[1:]
-        self._dtype = array.dtype.newbyteorder("<")
-        self._zstd = Zstd(level=_LEVEL)
-
-    def write(self, index: int, values: NDArray[Any]) -> None:
-        """Write one window."""
-        if values.shape != self._shape:
-            raise ValueError(f"a window of shape {values.shape}, not {self._shape}")
-        packed = self._zstd.encode(np.ascontiguousarray(values, dtype=self._dtype))
-        file = self._file(index)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(packed)
-
-    def has(self, index: int) -> bool:
-        """Whether a window was written."""
-        file = self._file(index)
-        return file.is_file() and file.stat().st_size > 0
-
-    def _file(self, index: int) -> Path:
-        return self._folder.joinpath(str(index), *self._rest)
-
-
 def write_unmappable(group: zarr.Group, mask: NDArray[np.bool_]) -> None:
     """Store which bins are unmappable, bool [windows, bins]."""
     array = group.create_array(
@@ -206,14 +180,14 @@ def write_unmappable(group: zarr.Group, mask: NDArray[np.bool_]) -> None:
         shape=mask.shape,
         chunks=(min(_MASK_ROWS, len(mask)), mask.shape[1]),
         dtype=mask.dtype,
-        compressors=ZstdCodec(level=_LEVEL),
+        compressors=ZstdCodec(level=LEVEL),
     )
-    array[:] = mask
+    array[...] = mask
 
 
 def read_unmappable(group: zarr.Group) -> NDArray[np.bool_] | None:
     """Which bins are unmappable, bool [windows, bins]; None when the set does not say."""
-    return np.asarray(group["unmappable"][:], dtype=bool) if "unmappable" in group else None
+    return np.asarray(group["unmappable"], dtype=bool) if "unmappable" in group else None
 
 
 def write_header(group: zarr.Group, header: StoreHeader) -> None:

@@ -116,7 +116,8 @@ def write_records(path: str | Path, messages: Iterable[bytes], *, level: int = -
     packer = zlib.compressobj(level)
     number = 0
     with open(path, "wb") as handle:
-        for number, message in enumerate(messages, start=1):
+        for message in messages:
+            number += 1
             length = len(message).to_bytes(8, "little")
             for piece in (
                 length, _CRC.pack(masked_crc(length)), message, _CRC.pack(masked_crc(message)),
