@@ -112,9 +112,9 @@ def runs_of_n(genome: Genome, shortest: int = SHORTEST_GAP) -> list[Interval]:
             inside = bool(is_n[-1])
         # Runs begin and end in turn; the last may end with the contig.
         bounds = np.concatenate([*edges, [length] if inside else []]).astype(np.int64)
-        for left, right in bounds.reshape(-1, 2):
-            if right - left >= shortest:
-                found.append(Interval(chrom, int(left), int(right)))
+        runs = bounds.reshape(-1, 2)
+        long_runs = runs[runs[:, 1] - runs[:, 0] >= shortest].tolist()
+        found += [Interval(chrom, left, right) for left, right in long_runs]
     return found
 
 

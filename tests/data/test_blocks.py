@@ -32,7 +32,7 @@ intervals = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(intervals, max_size=6), st.integers(1, 60), st.integers(0, 200))
 def test_blocks_are_what_is_between_gaps_and_long_enough(
     gaps: list[Interval], shortest: int, more: int
@@ -141,7 +141,7 @@ def test_mistakes_in_gaps_are_explained(
 lengths = st.lists(st.integers(1, 500), min_size=1, max_size=60)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lengths, st.floats(0, 0.4), st.floats(0.01, 0.5), st.floats(0.1, 0.5), st.integers(0, 99))
 def test_no_split_exceeds_its_share_or_lacks_what_is_left(
     lengths: list[int], valid: float, test: float, skip: float, seed: int
@@ -177,7 +177,7 @@ def test_a_unit_too_long_for_a_split_is_skipped() -> None:
     assert labels.count("valid") == 100
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lengths, st.integers(2, 12), st.integers(0, 99))
 def test_folds_are_balanced_to_one_unit(lengths: list[int], folds: int, seed: int) -> None:
     labels = divide_into_folds(lengths, folds, seed=seed)
