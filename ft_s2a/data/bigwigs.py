@@ -12,24 +12,26 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from ft_s2a import __version__
-from ft_s2a.conventions.atomic import atomic_path, refuse_existing
+from ft_s2a.conventions.atomic import atomic_path
 from ft_s2a.conventions.progress import track as progress
 from ft_s2a.data import store
+from ft_s2a.data.blocks import read_gaps
 from ft_s2a.data.dataset import TrackDataset
+from ft_s2a.data.extremes import Extremes
+from ft_s2a.data.published import Blacklist, check_published
+from ft_s2a.data.reading import Files, TargetReader, place_of, pooled_bins, read_table
 from ft_s2a.data.splits import Splits, parse_splits
 from ft_s2a.data.statistics import Statistics
+from ft_s2a.data.unmappable import Finish, check_fraction, mappable_windows
 from ft_s2a.data.windows import Window, place_windows
-from ft_s2a.errors import DataError, FtS2aError, OutputExistsError, TrackError
+from ft_s2a.errors import DataError, FtS2aError
 from ft_s2a.genome.bigwig import BigWig
 from ft_s2a.genome.contigs import check_sizes
 from ft_s2a.genome.fasta import Genome
 from ft_s2a.geometry import Geometry
-from ft_s2a.models.config import HeadConfig
-from ft_s2a.tracks.table import Track, TrackTable, read_tracks
-from ft_s2a.tracks.units import to_target
+from ft_s2a.tracks.table import Track, TrackTable
 
 _log = logging.getLogger(__name__)
 
@@ -38,9 +40,6 @@ _SCALE_WINDOWS = 2000
 
 # Below this, float16 has fewer than its ten bits.
 _SMALLEST_NORMAL = float(np.finfo(np.float16).smallest_normal)
-
-# A process may hold some hundreds of files; beyond that, each is closed after it was read.
-_MOST_OPEN = 256
 
 
 def from_bigwigs(
@@ -54,6 +53,17 @@ def from_bigwigs(
     crop_bins: int = 8,
     train_starts: Literal["regular", "random"] = "regular",
     coverage: float = 10.0,
+    gaps: str | Path | None = None,
+    stride: float = 1.0,
+    eval_stride: float = 1.0,
+    snap: int = 1,
+    transform: str | None = None,
+    blacklist: str | Path | None = None,
+    unmappable: str | Path | None = None,
+    umap_clip: float = 1.0,
+    umap_threshold: float = 0.5,
+    interpolate: bool = False,
+    decimals: int | None = None,
     dtype: Literal["auto", "float16", "float32"] = "auto",
     seed: int = 0,
     overwrite: bool = False,
@@ -65,7 +75,7 @@ def from_bigwigs(
     fasta : str or Path
     tracks : str, Path or TrackTable
         Track table with a `file` per track; an ``auto`` scale becomes 1 / mean of the pooled
-        training bins.
+        training bins.  Or a published target table, whose files are bigWigs.
     out : str or Path
         The set, a zarr folder; written under a temporary name and renamed at the end.
     split : str
@@ -77,9 +87,29 @@ def from_bigwigs(
         Abutting training windows, or random starts at single-base resolution.
     coverage : float
         Mean number of random training windows over a base.
+    gaps : str or Path, optional
+        BED file of assembly gaps, which no window straddles.
+    stride, eval_stride, snap : float, float, int
+        See :func:`ft_s2a.data.windows.place_windows`.
+    transform : str, optional
+        Published transform of the tracks that name none: ``basenji2020``, ``basenji2025``,
+        ``hound`` or ``hound-old``.
+    blacklist : str or Path, optional
+        BED file of bases that the published transforms set to the baseline, or cut at it.
+    unmappable : str or Path, optional
+        BED file of regions, or ``mseqs_unmap.npy`` with a row for each window in order.
+    umap_clip : float
+        Unmappable bins are cut at this quantile of their window and track; 1 leaves them.
+    umap_threshold : float
+        Windows with this fraction of unmappable bins, or more, are dropped.
+    interpolate : bool
+        Published transforms fill bases without a value by interpolation, not by the baseline.
+    decimals : int, optional
+        Round the targets to these.
     dtype : {'auto', 'float16', 'float32'}
-        Type of the stored targets; auto is float16, or float32 when a track's assay is one of
-        RNA (RNA, RNA-seq, snRNA, ...), whose range float16 does not cover.
+        Type of the stored targets; auto is float16, or float32 when the assay of a track without
+        a published transform is one of RNA (RNA, RNA-seq, snRNA, ...), whose range float16 does
+        not cover.
 
     Returns
     -------
@@ -96,32 +126,61 @@ def from_bigwigs(
 
         from_bigwigs("genome.fa", "tracks.tsv", "set.zarr", split="test=II,valid=IV,train=rest")
     """
-    _check_output(Path(out), overwrite=overwrite)
+    store.check_output(Path(out), overwrite=overwrite)
     if seed < 0 or not coverage > 0 or not math.isfinite(coverage):
         raise FtS2aError(
             f"seed {seed}, coverage {coverage}", expected="a seed of 0 or more, a coverage above 0"
         )
+    check_fraction(umap_clip)
     geometry = Geometry(input_length, bin_size, crop_bins)
     genome = Genome(fasta)
-    table = tracks if isinstance(tracks, TrackTable) else read_tracks(tracks, need_files=True)
-    _check_table(table, where=None if isinstance(tracks, TrackTable) else tracks)
+    table = read_table(tracks, transform)
+    where = None if isinstance(tracks, TrackTable) else tracks
+    store.check_head(table, where=where)
+    check_published(table, where=where)
     splits = parse_splits(split, genome.sizes, of=str(fasta))
     windows = place_windows(
-        splits, genome.sizes, geometry, train_starts=train_starts, coverage=coverage, seed=seed
-    )
+        splits, genome.sizes, geometry, train_starts=train_starts, coverage=coverage, seed=seed,
+        gaps=() if gaps is None else read_gaps(gaps, genome.sizes, of=str(fasta)),
+        stride=stride, eval_stride=eval_stride, snap=snap,
+    )  # fmt: skip
+    mask = None
+    if unmappable is not None:
+        windows, mask = mappable_windows(windows, unmappable, geometry, umap_threshold)
     contigs = list(dict.fromkeys(w.chrom for w in windows))
-    files = [BigWig(track.file) for track in table]
+    files = Files(BigWig(track.file) for track in table)
     for file in files:
         check_sizes(file.sizes, genome.sizes, where=file.path, of=str(fasta), contigs=contigs)
-        if len(files) > _MOST_OPEN:
-            file.close()
+        files.done(file)
     table = _set_scales(table, files, windows, genome, bin_size)
+    reader = TargetReader(
+        files, table, genome, geometry,
+        blacklist=None if blacklist is None else Blacklist.from_bed(blacklist),
+        interpolate=interpolate,
+    )  # fmt: skip
     kind: str = dtype
     if kind == "auto":
-        kind = "float32" if any("RNA" in t.assay.upper() for t in table) else "float16"
+        rna = any("RNA" in t.assay.upper() and t.transform == "plain" for t in table)
+        kind = "float32" if rna else "float16"
     with atomic_path(out, overwrite=overwrite) as temporary:
         group = store.create(temporary, windows, geometry.output_bins, len(table), kind)
-        hashes, statistics = _fill(group, windows, files, table, genome, bin_size, kind)
+        if mask is not None:
+            store.write_unmappable(group, mask)
+        finish = Finish(mask, umap_clip, decimals)
+        hashes, statistics = _fill(group, windows, reader, table, kind, finish)
+        options = {
+            "gaps": gaps and Path(gaps).name,
+            "stride": stride if stride != 1 else None,
+            "eval_stride": eval_stride if eval_stride != 1 else None,
+            "snap": snap if snap != 1 else None,
+            "transform": transform,
+            "blacklist": blacklist and Path(blacklist).name,
+            "unmappable": unmappable and Path(unmappable).name,
+            "umap_clip": umap_clip if umap_clip != 1 else None,
+            "umap_threshold": umap_threshold if unmappable else None,
+            "interpolate": interpolate or None,
+            "decimals": decimals,
+        }
         provenance = {
             "command": "from-bigwig",
             "ft_s2a": __version__,
@@ -130,6 +189,7 @@ def from_bigwigs(
             "coverage": coverage if train_starts == "random" else None,
             "seed": seed,
             "files": {t.name: Path(t.file).name for t in table},
+            **{name: value for name, value in options.items() if value is not None},
         }
         header = _header(
             genome, fasta, geometry, table, splits, contigs, kind, statistics, provenance,
@@ -138,34 +198,6 @@ def from_bigwigs(
         store.write_header(group, header)
     _log.info("%s: %d windows of %d bins", out, len(windows), geometry.output_bins)
     return TrackDataset(out)
-
-
-def _check_output(out: Path, *, overwrite: bool) -> None:
-    refuse_existing(out, overwrite=overwrite)
-    # The whole folder is replaced: it must be a set, and nothing else.
-    if out.is_dir() and any(out.iterdir()) and not store.is_store(out):
-        raise OutputExistsError(
-            "is a folder but no training set; it is not replaced", where=out, remedy="name another"
-        )
-
-
-def _check_table(table: TrackTable, *, where: str | Path | None) -> None:
-    table.pairs()
-    if len(table.heads) > 1:
-        raise TrackError(
-            f"the tracks name {len(table.heads)} heads ({', '.join(table.heads)})",
-            where=where,
-            expected="one head per training set",
-        )
-    try:
-        HeadConfig(name=table.heads[0], tracks=len(table))
-    except ValidationError as error:
-        raise TrackError(
-            f"head {table.heads[0]!r}", where=where, expected="letters, digits and _ -"
-        ) from error
-    for track in table:
-        if not track.file:
-            raise TrackError(f"track {track.name!r} names no file", where=where)
 
 
 def _header(
@@ -210,28 +242,41 @@ def _header(
 def _fill(
     group: Any,
     windows: list[Window],
-    files: list[BigWig],
+    reader: TargetReader,
     table: TrackTable,
-    genome: Genome,
-    bin_size: int,
     dtype: str,
+    finish: Finish,
 ) -> tuple[list[str], Statistics]:
     targets = store.target_array(group)
     statistics = Statistics(len(table))
     largest = np.zeros(len(table))
-    hashes = []
-    for index, window in enumerate(progress(windows, "reading bigWigs", unit="windows")):
-        pooled = _pooled(window, files, table, genome.sizes[window.chrom], bin_size)
-        place = f"{window.chrom}:{window.start}-{window.end}"
-        # Before the squash, which would hide them.
-        store.refuse_negative(pooled, table, place)
-        exact = to_target(pooled, table)
-        values = store.as_stored(exact, dtype, table, place)
-        largest = np.fmax(largest, np.fmax.reduce(exact, axis=0, initial=0.0))
-        targets[index] = values
+    hashes: list[str] = []
+
+    def take(index: int, values: NDArray[Any]) -> None:
         hashes.append(hashlib.sha256(values.tobytes()).hexdigest())
-        if window.split == "train":
+        if windows[index].split == "train":
             statistics.update(values)
+
+    extremes = Extremes(table, len(windows) * targets.shape[1])
+    for index, window in enumerate(progress(windows, "reading bigWigs", unit="windows")):
+        exact = reader.read(window)
+        values = store.as_stored(exact, dtype, table, place_of(window))
+        largest = np.fmax(largest, np.fmax.reduce(exact, axis=0, initial=0.0))
+        if extremes:
+            # What is cut is known only when all windows were read.
+            extremes.update(values)
+        else:
+            values = finish(index, values)
+            take(index, values)
+        targets[index] = values
+    if extremes:
+        extremes.settle()
+        for index in progress(range(len(windows)), "cutting extremes", unit="windows"):
+            stored = np.asarray(targets[index])
+            values = finish(index, extremes.cut(stored))
+            take(index, values)
+            if values is not stored:
+                targets[index] = values
     for track, value in zip(table, largest, strict=True):
         if dtype == "float16" and 0 < value < 64 * _SMALLEST_NORMAL:
             _log.warning(
@@ -243,32 +288,9 @@ def _fill(
     return hashes, statistics
 
 
-def _pooled(
-    window: Window, files: list[BigWig], table: TrackTable, length: int, bin_size: int
-) -> NDArray[np.float64]:
-    """Pooled bins of one window, float64 [bins, T]; bins beyond the contig are NaN."""
-    bins = (window.end - window.start) // bin_size
-    pooled = np.full((bins, len(table)), np.nan)
-    first = max(0, -window.start // bin_size)
-    start, end = window.start + first * bin_size, min(window.end, length)
-    for column, (file, track) in enumerate(zip(files, table, strict=True)):
-        read = file.binned(
-            window.chrom,
-            start,
-            end,
-            bin_size=bin_size,
-            stat=track.sum_stat,
-            missing=track.missing,
-        )
-        pooled[first : first + len(read), column] = read
-        if len(files) > _MOST_OPEN:
-            file.close()
-    return pooled
-
-
 def _set_scales(
     table: TrackTable,
-    files: list[BigWig],
+    files: Files,
     windows: list[Window],
     genome: Genome,
     bin_size: int,
@@ -285,11 +307,14 @@ def _set_scales(
         raise DataError("scale 'auto' needs a train split", remedy="give the scale as a number")
     step = max(1, len(train) // _SCALE_WINDOWS)
     total, number = np.zeros(len(table)), np.zeros(len(table))
-    for window in train[::step]:
-        pooled = _pooled(window, files, table, genome.sizes[window.chrom], bin_size)
-        total += np.nansum(pooled, axis=0)
-        number += np.isfinite(pooled).sum(axis=0)
     partners = table.pairs()
+    automatic = np.array([math.isnan(t.scale) for t in table])
+    wanted = np.flatnonzero(automatic | automatic[partners])
+    for window in train[::step]:
+        length = genome.sizes[window.chrom]
+        pooled = pooled_bins(window, files, table, wanted.tolist(), length, bin_size)
+        total[wanted] += np.nansum(pooled, axis=0)
+        number[wanted] += np.isfinite(pooled).sum(axis=0)
     paired = partners != np.arange(len(table))
     total, number = (x + np.where(paired, x[partners], 0.0) for x in (total, number))
     scaled: list[Track] = []

@@ -122,7 +122,7 @@ def place_windows(
             )  # fmt: skip
         windows += [Window(c, s, s + geometry.output_length, split) for c, s in placed]
     if unmappable is not None:
-        windows = _mappable(windows, unmappable, unmappable_limit)
+        windows = keep_mappable(windows, unmappable, unmappable_limit)
     return sorted(windows, key=lambda w: (order[w.chrom], w.start, w.split))
 
 
@@ -163,7 +163,14 @@ def _no_room(
     )
 
 
-def _mappable(windows: list[Window], unmappable: Unmappable, limit: float) -> list[Window]:
+def keep_mappable(windows: list[Window], unmappable: Unmappable, limit: float) -> list[Window]:
+    """Drop windows with this fraction of unmappable bins, or more; see :func:`place_windows`.
+
+    Raises
+    ------
+    DataError
+        When a split is left without a window.
+    """
     if not 0 < limit <= 1:
         raise DataError(f"an unmappable fraction of {limit:g}", expected="above 0, up to 1")
     kept = [w for w in windows if np.mean(unmappable(w.chrom, w.start, w.end)) < limit]

@@ -1,7 +1,7 @@
 """The only reader and writer of bigWig files.
 
-Reading: exact mean or sum of the bases under each bin, whatever the steps of the file, in float64;
-never from zoom levels, which differ.
+Reading: exact mean, sum or maximum of the bases under each bin, whatever the steps of the file, in
+float64; never from zoom levels, which differ.
 Writing: streaming, contigs in genome order, non-finite bins left out (a gap), because one NaN in a
 file makes pyBigWig's ``header()`` crash the process.
 """
@@ -141,10 +141,10 @@ class BigWig:
         end: int,
         *,
         bin_size: int,
-        stat: Literal["mean", "sum"] = "mean",
+        stat: Literal["mean", "sum", "max"] = "mean",
         missing: Literal["zero", "nan"] = "zero",
     ) -> NDArray[np.float64]:
-        """Mean or sum of the bases of each bin of ``[start, end)``, float64 [bins].
+        """Mean, sum or maximum of the bases of each bin of ``[start, end)``, float64 [bins].
 
         The grid is anchored at `start`; the last bin may be partial: its mean is over the bases
         that it has.  Bases beyond the contig are not counted, and neither are values that are
@@ -158,11 +158,12 @@ class BigWig:
             Region, 0-based half-open; may reach beyond the contig.
         bin_size : int
             Bases per bin.
-        stat : {'mean', 'sum'}
+        stat : {'mean', 'sum', 'max'}
             How the bases of a bin are pooled.
         missing : {'zero', 'nan'}
             Bases without a value count as 0; or they are left out: a mean is over the others, a
-            sum is that mean times the bin's bases, and a bin without any value is NaN.
+            sum is that mean times the bin's bases, a maximum is the others', and a bin without
+            any value is NaN.
 
         Raises
         ------
@@ -179,27 +180,32 @@ class BigWig:
         >>> BigWig(path).binned("I", 0, 8, bin_size=8, stat="sum", missing="nan").tolist()
         [24.0]
         """
-        if stat not in ("mean", "sum") or missing not in ("zero", "nan"):
+        if stat not in ("mean", "sum", "max") or missing not in ("zero", "nan"):
             raise ValueError(f"stat {stat!r}, missing {missing!r}")
         length = check_contig(chrom, self.sizes, where=self.path, of="this bigWig")
         bins = count_bins(start, end, bin_size)
-        total = np.zeros(bins, dtype=np.float64)
+        total = np.full(bins, -np.inf if stat == "max" else 0.0)
         known = np.zeros(bins, dtype=np.int64)
         for first, left, right in _blocks(start, end, bin_size):
             bases = self.values(chrom, left, right)
             finite = np.isfinite(bases)
             if not finite.all():
-                bases = np.where(finite, bases, np.float32(0.0))
-            sums = _sum_bins(bases, bin_size, np.float64)
-            total[first : first + len(sums)] += sums
-            known[first : first + len(sums)] += _sum_bins(finite, bin_size, np.int64)
+                lacking = -np.inf if stat == "max" and missing == "nan" else 0.0
+                bases = np.where(finite, bases, np.float32(lacking))
+            block = slice(first, first + count_bins(left, right, bin_size))
+            known[block] += _sum_bins(finite, bin_size, np.int64)
+            if stat == "max":
+                highest = np.maximum.reduceat(bases, np.arange(0, len(bases), bin_size))
+                total[block] = np.maximum(total[block], highest)
+            else:
+                total[block] += _sum_bins(bases, bin_size, np.float64)
         edges = np.minimum(start + np.arange(bins + 1) * bin_size, end)
         inside = np.diff(np.clip(edges, 0, length))
         counted = inside if missing == "zero" else known
         filled = counted > 0
         result = np.full(bins, 0.0 if missing == "zero" else np.nan)
         result[filled] = total[filled]
-        if stat == "mean" or missing == "nan":
+        if stat == "mean" or (stat == "sum" and missing == "nan"):
             result[filled] /= counted[filled]
         if stat == "sum" and missing == "nan":
             result *= inside

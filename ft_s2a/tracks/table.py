@@ -8,7 +8,7 @@ import fnmatch
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -267,7 +267,7 @@ def read_tracks(path: str | Path, *, need_files: bool = False) -> TrackTable:
         table = TrackTable(_resolve_pair_indices(tuple(tracks)))
     except TrackError as error:
         raise _located(error, str(path)) from error
-    return _resolve_files(table, Path(path), where) if need_files else table
+    return resolve_files(table, Path(path), where) if need_files else table
 
 
 def _located(error: TrackError, where: str) -> TrackError:
@@ -314,7 +314,15 @@ def _resolve_pair_indices(tracks: tuple[Track, ...]) -> tuple[Track, ...]:
     return tuple(resolved)
 
 
-def _resolve_files(table: TrackTable, path: Path, where: dict[str, str]) -> TrackTable:
+def resolve_files(table: TrackTable, path: Path, where: Mapping[str, str]) -> TrackTable:
+    """Make each track's `file`, relative to the folder of the table at `path`, absolute.
+
+    `where` says where each track stands, for messages.
+
+    Raises
+    ------
+    TrackError, MissingFileError
+    """
     resolved = []
     for track in table:
         if not track.file:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ft_s2a.conventions.text import tsv_rows
+from ft_s2a.conventions.text import text_lines, tsv_rows
 from ft_s2a.errors import FormatError, TrackError
-from ft_s2a.tracks.table import TrackTable
+from ft_s2a.tracks.table import TrackTable, resolve_files
 from ft_s2a.tracks.track import TRANSFORMS, Track
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,11 @@ _NAMES = {
 
 
 def read_targets(
-    path: str | Path, *, transform: str | None = None, head: str = "human"
+    path: str | Path,
+    *,
+    transform: str | None = None,
+    head: str = "human",
+    need_files: bool = False,
 ) -> TrackTable:
     r"""Read a published target table.
 
@@ -77,6 +81,8 @@ def read_targets(
         and else ``basenji2020``.
     head : str
         Head of all tracks.
+    need_files : bool
+        As for :func:`ft_s2a.tracks.read_tracks`.
 
     Returns
     -------
@@ -120,9 +126,21 @@ def read_targets(
         except TrackError as error:
             raise TrackError(error.what, where=where, expected=error.expected) from error
     try:
-        return TrackTable(tuple(tracks))
+        table = TrackTable(tuple(tracks))
     except TrackError as error:
         raise TrackError(error.what, where=path, expected=error.expected) from error
+    if not need_files:
+        return table
+    where_of = {
+        name: f"{path}, row {number}" for name, (number, _) in zip(names, rows, strict=True)
+    }
+    return resolve_files(table, Path(path), where_of)
+
+
+def is_target_table(path: str | Path) -> bool:
+    """Whether a table names its tracks as the published ones do."""
+    _, header = next(text_lines(path, "track table"), (1, ""))
+    return "identifier" in header.split("\t")
 
 
 def targets_text(table: TrackTable, *, first: int = 0) -> str:
