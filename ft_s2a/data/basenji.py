@@ -19,7 +19,6 @@ from ft_s2a.data import store
 from ft_s2a.data.basenji_conversion import Job, check_written, convert, kept
 from ft_s2a.data.basenji_folder import SEQUENCES, STATISTICS, TARGETS, BasenjiFolder, read_folder
 from ft_s2a.data.basenji_progress import Conversion
-from ft_s2a.data.checks import check_head, check_output
 from ft_s2a.data.chunks import ChunkWriter
 from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.data.splits import SPLITS
@@ -97,7 +96,7 @@ def from_basenji(
 
         from_basenji("basenji/human", "human.zarr", fasta="hg38.fa")
     """
-    check_output(Path(out), overwrite=overwrite)
+    store.check_output(Path(out), overwrite=overwrite)
     source = read_folder(folder)
     table = _table(source, transform, head)
     geometry = _pooled(source.geometry, pool)
@@ -164,7 +163,7 @@ def _table(source: BasenjiFolder, transform: str | None, head: str) -> TrackTabl
             where=path,
             expected="the table that the data set was made with",
         )
-    check_head(table, where=path)
+    store.check_head(table, where=path)
     return table
 
 
@@ -255,9 +254,7 @@ def _header(
         "input_length": geometry.input_length,
         "tracks": tracks,
         "contigs": {name: record.md5 for name, record in contigs.items()},
-        "unmappable": None
-        if mask is None
-        else hashlib.sha256(np.packbits(mask).tobytes()).hexdigest(),
+        "unmappable": mask_hash,
     }
     return store.StoreHeader(
         bin_size=geometry.bin_size,
