@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from ft_s2a.cli import main
-from ft_s2a.data import from_bigwigs
+from ft_s2a.data import TrackDataset, from_bigwigs
 
 Run = Callable[..., tuple[int, str, str]]
 RECIPE: dict[str, Any] = {
@@ -47,6 +47,7 @@ def run(
     from ft_s2a.training import folder as module
 
     (tmp_path / "set.zarr").symlink_to(training_set)
+    (tmp_path / "a=b.zarr").symlink_to(training_set)
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(RECIPE))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "draw_curves", lambda *_: [])  # tested elsewhere, and slow
@@ -100,6 +101,45 @@ def test_options_replace_what_the_recipe_says(run: Run, tmp_path: Path) -> None:
     assert run(*GOOD, "--seed", "7", "--steps", "2")[0] == 0
     recipe = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
     assert (recipe["seed"], recipe["steps"]) == (7, 2)
+
+
+def test_epochs_replace_the_recipes_steps(run: Run, tmp_path: Path) -> None:
+    assert run(*GOOD, "--epochs", "1")[0] == 0
+    recipe = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
+    assert (recipe["epochs"], recipe["steps"]) == (1, None)
+
+
+SEVERAL = ["train", "r.yaml", "--data", "human=set.zarr", "--data", "mouse=a=b.zarr", "-o", "run",
+           "--workers", "0", "--accelerator", "cpu"]  # fmt: skip
+
+
+def test_a_run_of_several_heads_tells_the_best_step_of_each(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run(*SEVERAL, "--fasta", f"mouse={TrackDataset('set.zarr').header.fasta}")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[1].split() == [
+        "head", "step", "train_loss", "valid_loss", "pearson", "constant_tracks",
+    ]  # fmt: skip
+    assert [line.split()[0] for line in lines[2:4]] == ["human", "mouse"]
+    assert (tmp_path / "run" / "weights.mouse.safetensors").exists()
+
+
+def test_json_of_several_heads_has_their_columns(run: Run) -> None:
+    code, out, _ = run(*SEVERAL, "--json")
+    assert code == 0
+    rows = json.loads(out)["rows"]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert {"human.pearson", "mouse.valid_loss", "pearson"} <= set(rows[0])
+
+
+def test_one_set_may_be_given_a_head_or_have_a_strange_name(run: Run, tmp_path: Path) -> None:
+    paths = {"human=set.zarr": "human", "a=b.zarr": "tracks"}
+    for number, (path, head) in enumerate(paths.items()):
+        out = f"run{number}"
+        arguments = ["train", "r.yaml", "--data", path, "-o", out, "--workers", "0"]
+        assert run(*arguments, "--steps", "1", "--accelerator", "cpu")[0] == 0
+        config = json.loads((tmp_path / out / "config.json").read_text())
+        assert [h["name"] for h in config["heads"]] == [head]
 
 
 def test_ctrl_c_says_how_to_go_on(
@@ -162,6 +202,24 @@ def test_ctrl_c_says_how_to_go_on(
             "'x' with dev",
         ),
         (["train", "r.yaml", "--data", "set.zarr", "-o", "o", "--devices", "x"], "devices 'x'"),
+        (
+            ["train", "r.yaml", "--data", "set.zarr", "--data", "m=set.zarr", "-o", "o"],
+            "--data set.zarr names no head; expected --data HEAD=PATH for each",
+        ),
+        (
+            ["train", "r.yaml", "--data", "m=set.zarr", "--data", "m=set.zarr", "-o", "o"],
+            "--data names the head 'm' twice",
+        ),
+        (
+            ["train", "r.yaml", "--data", "h=set.zarr", "--data", "m=none.zarr", "-o", "o"],
+            "none.zarr: no such training set",
+        ),
+        (
+            [*SEVERAL, "--fasta", "other.fa"],
+            "other.fa: one genome is given for 2 training sets; expected HEAD=FASTA",
+        ),
+        ([*SEVERAL, "--fasta", "rat=other.fa"], "the head 'rat', which no training set has"),
+        ([*GOOD, "--steps", "2", "--epochs", "2"], "--steps and --epochs exclude each other"),
         (["recipes", "none"], "no recipe 'none'"),
     ],
 )
@@ -177,7 +235,7 @@ def test_bad_input_is_one_line(
     assert message in refused(run, tmp_path, arguments)
 
 
-@pytest.mark.parametrize("option", ["--steps", "--seed", "--workers", "--max-minutes"])
+@pytest.mark.parametrize("option", ["--steps", "--epochs", "--seed", "--workers", "--max-minutes"])
 def test_numbers_below_their_range_are_refused(run: Run, tmp_path: Path, option: str) -> None:
     code, _, err = run(*GOOD[:-4], option, "-1")
     assert code == 2

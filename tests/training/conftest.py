@@ -45,6 +45,26 @@ def training_set(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="session")
+def second_set(toy: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A smaller set of other tracks ("cg", "both"), whose windows are shorter."""
+    from ft_s2a.data import from_bigwigs
+    from ft_s2a.tracks import Track, TrackTable
+
+    path = tmp_path_factory.mktemp("second") / "mus.zarr"
+    tracks = TrackTable(
+        (
+            Track("cg", file=str(toy.folder / "gc.bw"), scale=3.0, head="mouse"),
+            Track("both", file=str(toy.folder / "w.fwd.bw"), scale=20.0, head="mouse"),
+        )
+    )
+    from_bigwigs(
+        toy.fasta, tracks, path, split="valid=III,train=II", bin_size=16, input_length=640,
+        crop_bins=4,
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="session")
 def make_recipe() -> Callable[..., Any]:
     """Make a tiny recipe; keywords replace its fields, ``model=`` some of its network's."""
     from ft_s2a.training import Recipe

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,50 +18,6 @@ from ft_s2a.training.items import EvaluationItems, TrainingItems, collate
 from ft_s2a.training.order import Key, Order, StepSampler
 from ft_s2a.training.recipe import Augmentation
 
-INDICES = np.array([3, 5, 8, 13, 21, 34, 55])
-
-
-def sampled(**options: int) -> list[list[Key]]:
-    settings = {"batch_size": 4, "steps": 30, "seed": 1, **options}
-    return list(StepSampler(INDICES, **settings))
-
-
-def test_each_epoch_holds_every_window_once() -> None:
-    keys = [key for batch in sampled() for key in batch]
-    assert all(len(batch) == 4 for batch in sampled())
-    epochs: dict[int, list[int]] = {}
-    for epoch, index in keys:
-        epochs.setdefault(epoch, []).append(index)
-    assert list(epochs) == sorted(epochs)
-    *whole, last = epochs.values()
-    assert all(sorted(indices) == INDICES.tolist() for indices in whole)
-    assert len(set(last)) == len(last)
-    assert len({tuple(indices) for indices in whole}) > len(whole) // 2  # shuffled anew
-
-
-def test_a_batch_larger_than_the_data_spans_epochs() -> None:
-    keys = [key for batch in sampled(batch_size=20, steps=7) for key in batch]
-    assert Counter(index for _, index in keys) == dict.fromkeys(INDICES.tolist(), 20)
-
-
-def test_seeking_equals_going_on() -> None:
-    for first in (0, 1, 11, 29):
-        assert sampled(first_step=first) == sampled()[first:]
-    assert len(StepSampler(INDICES, batch_size=4, steps=30, seed=1, first_step=11)) == 19
-
-
-def test_ranks_take_slices_of_the_same_global_batch() -> None:
-    slices = [sampled(batch_size=6, rank=rank, ranks=3) for rank in range(3)]
-    for step, batch in enumerate(sampled(batch_size=6)):
-        parts = [some[step] for some in slices]
-        assert all(len(part) == 2 for part in parts)
-        assert sorted(key for part in parts for key in part) == sorted(batch)
-
-
-def test_the_order_is_a_function_of_the_seed() -> None:
-    assert sampled() == sampled()
-    assert sampled() != sampled(seed=2)
-
 
 @pytest.fixture
 def data(training_set: Path) -> TrackDataset:
@@ -70,7 +26,7 @@ def data(training_set: Path) -> TrackDataset:
 
 def test_an_item_is_an_augmented_part_of_its_window(data: TrackDataset) -> None:
     settings = Augmentation(reverse_complement=0.5, shift=3)
-    items = TrainingItems(data, settings, seed=7)
+    items = TrainingItems([data], settings, seed=7)
     index = int(data.indices("train")[4])
     pairs = np.array([1, 0, 2])
     choices = {}
@@ -83,7 +39,7 @@ def test_an_item_is_an_augmented_part_of_its_window(data: TrackDataset) -> None:
                 choices[pair[0].tobytes()] = (first, by, turned, pair[1])
     drawn = []
     for epoch in range(300):
-        codes, targets = items[(epoch, index)]
+        codes, targets = items[Key(0, 0, epoch, index)]
         first, by, turned, expected = choices[codes.tobytes()]
         np.testing.assert_array_equal(targets, expected.astype(np.float32))
         assert targets.dtype == np.float32
@@ -99,25 +55,73 @@ def test_an_item_is_an_augmented_part_of_its_window(data: TrackDataset) -> None:
 
 def test_without_augmentation_items_are_the_windows(data: TrackDataset) -> None:
     settings = Augmentation(reverse_complement=0, shift=0, random_start=False)
-    items = TrainingItems(data, settings, seed=7)
+    items = TrainingItems([data], settings, seed=7)
     for index in data.indices("train")[:3]:
-        np.testing.assert_array_equal(items[(5, int(index))][0], data[int(index)][0])
+        np.testing.assert_array_equal(items[Key(0, 0, 5, int(index))][0], data[int(index)][0])
 
 
 def test_one_setting_does_not_change_anothers_draw(data: TrackDataset) -> None:
     index = int(data.indices("train")[0])
-    plain = TrainingItems(data, Augmentation(reverse_complement=0), seed=1)
-    moved = TrainingItems(data, Augmentation(reverse_complement=0, shift=2), seed=1)
+    plain = TrainingItems([data], Augmentation(reverse_complement=0), seed=1)
+    moved = TrainingItems([data], Augmentation(reverse_complement=0, shift=2), seed=1)
     for epoch in range(10):
-        np.testing.assert_array_equal(plain[(epoch, index)][1], moved[(epoch, index)][1])
+        np.testing.assert_array_equal(
+            plain[Key(0, 0, epoch, index)][1], moved[Key(0, 0, epoch, index)][1]
+        )
+
+
+def found(data: TrackDataset, key: Key, **settings: Any) -> tuple[int, bool]:
+    """Shift and strand of an example that was drawn."""
+    drawn = TrainingItems([data, data], Augmentation(random_start=False, **settings), seed=7)[key]
+    codes, targets = data.item(key.window)
+    pairs = np.array([1, 0, 2])
+    for by in range(-3, 4):
+        for turned in (False, True):
+            moved = shift(codes, by)
+            expected = reverse(moved, targets, pairs) if turned else (moved, targets)
+            if np.array_equal(drawn[0], expected[0]):
+                np.testing.assert_array_equal(drawn[1], expected[1].astype(np.float32))
+                return by, turned
+    raise AssertionError("no augmentation of the window")
+
+
+def test_one_draw_per_batch_holds_for_all_its_examples(data: TrackDataset) -> None:
+    windows = [int(index) for index in data.indices("train")[:4]]
+    draws = []
+    for batch in range(40):
+        # Whatever the data set and the epoch.
+        keys = [Key(batch, number % 2, batch // 7, w) for number, w in enumerate(windows)]
+        (draw,) = {found(data, key, per="batch", shift=3) for key in keys}
+        draws.append(draw)
+    shifts, turns = zip(*draws, strict=True)
+    assert set(shifts) == set(range(-3, 4))
+    assert 0.2 < np.mean(turns) < 0.8
+    assert len({found(data, key, per="example", shift=3) for key in keys}) > 1
+
+
+def test_the_first_bin_is_drawn_for_each_example_of_a_batch(data: TrackDataset) -> None:
+    settings = Augmentation(per="batch", reverse_complement=0)
+    items, index = TrainingItems([data], settings, seed=7), int(data.indices("train")[0])
+    starts = {items[Key(0, 0, epoch, index)][1].tobytes() for epoch in range(20)}
+    assert len(starts) > 5
+
+
+def test_the_same_window_of_two_sets_is_drawn_apart(data: TrackDataset) -> None:
+    items = TrainingItems([data, data], Augmentation(shift=3), seed=7)
+    index = int(data.indices("train")[0])
+    same = [
+        np.array_equal(items[Key(0, 0, e, index)][0], items[Key(0, 1, e, index)][0])
+        for e in range(10)
+    ]
+    assert not any(same)
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_items_do_not_depend_on_the_workers(data: TrackDataset) -> None:
-    items = TrainingItems(data, Augmentation(shift=3), seed=1)
+    items = TrainingItems([data], Augmentation(shift=3), seed=1)
 
     def read(workers: int) -> list[torch.Tensor]:
-        sampler = StepSampler(data.indices("train"), batch_size=4, steps=6, seed=1)
+        sampler = StepSampler(Order([data.indices("train")], batch_size=4, seed=1), end=6)
         loader = DataLoader(
             items, batch_sampler=sampler, num_workers=workers, collate_fn=collate, timeout=60
         ) if workers else DataLoader(items, batch_sampler=sampler, collate_fn=collate)  # fmt: skip

@@ -115,3 +115,64 @@ def test_patience_needs_the_best_weights() -> None:
     assert parse_recipe(text).validation.keep == "last"
     with pytest.raises(ConfigError, match="patience needs keep: best"):
         parse_recipe(text.replace("patience: null", "patience: 3"))
+
+
+@pytest.mark.parametrize("name", ["basenji2-kelley2020", "basenji2-prime", "basenji2-double-prime"])
+def test_recipes_of_the_named_networks(name: str) -> None:
+    """The network is stated once, its heads are the data's, and the run keeps all of it."""
+    from ft_s2a.models import named
+
+    recipe = load_recipe(name)
+    assert recipe.model == named(name).with_heads(())
+    document = yaml.safe_load(recipe_to_yaml(recipe))
+    assert document["model"]["tower_channels"] == list(named(name).tower_channels)
+    assert "named" not in document["model"]
+    optimizer = recipe.optimizer
+    assert (optimizer.name, optimizer.lr, optimizer.momentum) == ("sgd", 0.15, 0.99)
+    assert (optimizer.schedule, optimizer.warmup_steps, optimizer.weight_decay) == (
+        "constant",
+        0,
+        0,
+    )
+    assert (recipe.clipping.kind, recipe.clipping.norm) == ("per_variable", 2.0)
+    assert (recipe.batch_size, recipe.accumulate, recipe.precision) == (4, 1, "float32")
+    assert recipe.track_weights == "none"
+    assert recipe.ema_decay is None
+    validation = recipe.validation
+    assert (validation.patience, validation.every_steps, validation.keep) == (16, None, "best")
+    assert validation.transform == "target"
+    drawn = recipe.augmentation
+    if name == "basenji2-kelley2020":
+        assert (drawn.reverse_complement, drawn.shift, drawn.random_start) == (0, 0, False)
+    else:
+        assert (drawn.per, drawn.reverse_complement, drawn.shift) == ("batch", 0.5, 3)
+
+
+def test_fields_beside_a_name_replace_those_of_the_network(make_recipe: Any) -> None:
+    from ft_s2a.models import named
+
+    document = {
+        **yaml.safe_load(recipe_to_yaml(make_recipe())),
+        "model": {
+            "named": "basenji2-prime", "dilations": [1, 2], "input_length": 65_536,
+            "heads": [{"name": "a", "tracks": 2}],
+        },
+    }  # fmt: skip
+    model = parse_recipe(yaml.safe_dump(document)).model
+    assert (model.dilations, model.input_length) == ((1, 2), 65_536)
+    assert [head.name for head in model.heads] == ["a"]
+    assert model.block == named("basenji2-prime").block == "conv_norm_gelu"
+
+
+def test_another_length_replaces_the_recipes(make_recipe: Any) -> None:
+    recipe: Recipe = make_recipe(steps=5)
+    assert recipe.with_length() is recipe
+    longer = recipe.with_length(epochs=2)
+    assert (longer.steps, longer.epochs) == (None, 2)
+    assert longer.with_length(steps=5) == recipe
+
+
+def test_networks_of_the_shipped_small_recipes_keep_torchs_running_variance() -> None:
+    """As when their entries were trained."""
+    for name in ("yeast-basenji2", "demo-basenji2"):
+        assert load_recipe(name).model.norm_variance == "unbiased"
