@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import erf, expit
 
 from ft_s2a.errors import ConfigError, GeometryError
-from ft_s2a.models import Basenji2, Basenji2Config, HeadConfig, build
+from ft_s2a.models import Basenji2Config, HeadConfig, Network, build
 from ft_s2a.models.layers import Gelu, TrackHead, convolution, one_hot
 
 Array = NDArray[np.float64]
@@ -149,19 +149,6 @@ def test_the_plain_block_order(activation: str) -> None:
     np.testing.assert_allclose(found, np.logaddexp(0, y), rtol=2e-5, atol=2e-5)
 
 
-def test_parameters_of_the_published_network() -> None:
-    config = Basenji2Config(heads=(HeadConfig(name="human", tracks=5313),))
-    with torch.device("meta"):
-        network = Basenji2(config)
-    trained = {name: p.numel() for name, p in network.named_parameters()}
-    moving = sum(b.numel() for name, b in network.named_buffers() if "running" in name)
-    head = sum(n for name, n in trained.items() if name.startswith("heads."))
-    assert sum(trained.values()) == 30_088_228
-    assert sum(trained.values()) + moving == 30_123_584  # as Keras counts
-    assert head == 8_166_081
-    assert sum(trained.values()) + moving - head == 21_957_503
-
-
 def test_only_the_asked_head_is_evaluated() -> None:
     network = build(tiny()).eval()
 
@@ -175,6 +162,8 @@ def test_only_the_asked_head_is_evaluated() -> None:
         network(x, "b")
     with pytest.raises(ConfigError, match="no head 'c'"):
         network(x, "c")
+    with pytest.raises(ConfigError, match="no head 'A'; did you mean 'a'"):
+        network(x, "A")
 
 
 def test_a_subset_of_tracks_equals_the_columns_of_all() -> None:
@@ -235,6 +224,66 @@ def test_each_residual_block_starts_as_the_identity() -> None:
     other = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm1d)]
     assert sum(bool((m.weight == 1).all()) for m in other) == len(other) - len(gammas)
     assert all(m.eps == 1e-3 and m.momentum == 0.1 for m in other)
+
+
+@pytest.mark.parametrize("block", ["gelu_conv_norm", "conv_norm_gelu"])
+def test_torchs_initialisation_is_left_alone(block: str) -> None:
+    torch.manual_seed(0)
+    network = build(tiny(initialisation="torch", block=block, conv_bias=True, stem_channels=400))
+    layers = [m for m in network.modules() if isinstance(m, torch.nn.Conv1d | torch.nn.Linear)]
+    for layer in layers:  # torch: uniform within 1 / sqrt(fan in), weights and biases
+        bound = layer.weight[0].numel() ** -0.5
+        assert layer.bias is not None
+        assert 0.5 * bound < layer.weight.abs().max().item() <= bound * (1 + 1e-6)
+        assert 0 < layer.bias.abs().max().item() <= bound * (1 + 1e-6)
+    assert network.stem[block == "gelu_conv_norm"].weight.std().item() == pytest.approx(
+        (4 * 7 * 3) ** -0.5, rel=0.02
+    )
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm1d)]
+    assert all(bool((m.weight == 1).all()) for m in norms)
+
+
+def test_keras_initialisation_of_the_plain_order_zeroes_no_gamma() -> None:
+    network = build(tiny(block="conv_norm_gelu"))
+    norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm1d)]
+    assert all(bool((m.weight == 1).all()) for m in norms)
+
+
+def test_norms_follow_the_config() -> None:
+    settings = {"norm_eps": 1e-5, "norm_momentum": 0.3}
+    for variance in ("biased", "unbiased"):
+        network = build(tiny(norm_variance=variance, **settings))
+        norms = [m for m in network.modules() if isinstance(m, torch.nn.BatchNorm1d)]
+        assert len(norms) == 1 + 2 + 2 * 3 + 1
+        for m in norms:
+            assert (m.eps, m.momentum, m.variance) == (1e-5, 0.3, variance)
+
+
+def test_dropouts_stand_where_the_sources_have_them() -> None:
+    """Before the residual connection's own activation, and between last norm and activation."""
+    rates = {"dilated_dropout": 0.3, "final_dropout": 0.05}
+    for settings in (
+        {},
+        {"block": "conv_norm_gelu", "residual_activation": "before_add"},
+        {"block": "conv_norm_gelu", "residual_activation": "after_add"},
+    ):
+        network = build(tiny(**rates, **settings))
+        flat = [m for m in network.modules() if not list(m.children())]
+        after = [
+            (type(a).__name__, b.p, type(c).__name__)
+            for a, b, c in zip(flat, flat[1:], flat[2:], strict=False)
+            if isinstance(b, torch.nn.Dropout)
+        ]
+        assert [p for _, p, _ in after] == [0.3] * 3 + [0.05]
+        assert {name for name, _, _ in after} == {"BatchNorm"}
+        assert after[-1][2] == "Gelu"
+        if settings.get("residual_activation") == "before_add":
+            assert {name for _, _, name in after} == {"Gelu"}
+
+
+def test_a_base_network_has_no_trunk() -> None:
+    with pytest.raises(NotImplementedError):
+        Network(tiny()).embed(torch.zeros(1, 512, 4))
 
 
 def test_convolutions_start_as_keras_he_normal() -> None:

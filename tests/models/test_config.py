@@ -52,6 +52,8 @@ def test_configs_are_frozen() -> None:
         ({"heads": [{"name": "a", "tracks": 0}]}, "f: heads.0.tracks is 0"),
         ({"heads": [{"name": "a", "tracks": 1}] * 2}, "f: two heads have the same name"),
         ({"gelu": "relu"}, "f: gelu is 'relu'"),
+        ({"initialisation": "keras2"}, "f: initialisation is 'keras2'"),
+        ({"norm_variance": "none"}, "f: norm_variance is 'none'"),
         ({"norm_eps": "small"}, "f: norm_eps is 'small'"),
         ({"dilated_dropout": 1.0}, "f: dilated_dropout is 1.0"),
         ({"schema_version": 2}, "f: schema_version is 2"),
