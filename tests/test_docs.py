@@ -190,9 +190,9 @@ def _exists(dotted: str) -> bool:
 def test_python_examples_name_what_exists(page: Path) -> None:
     for block in _blocks(page, "python"):
         ast.parse(block)
-        for dotted in set(re.findall(r"\bft_s2a(?:\.[A-Za-z_]+)+", block)):
+        for dotted in set(re.findall(r"\bft_s2a(?:\.[A-Za-z_]\w*)+", block)):
             assert _exists(dotted), dotted
-    for dotted in set(re.findall(r"`(ft_s2a(?:\.[A-Za-z_]+)+)`", _prose(page))):
+    for dotted in set(re.findall(r"`(ft_s2a(?:\.[A-Za-z_]\w*)+)`", _prose(page))):
         assert _exists(dotted), dotted
 
 

@@ -30,11 +30,11 @@ from ft_s2a.entries.schema import (
 )
 from ft_s2a.errors import ConfigError, FormatError, MissingFileError, require_file
 from ft_s2a.models.config import ModelConfig, head_of
-from ft_s2a.tracks import read_tracks
+from ft_s2a.tracks import TrackTable, read_tracks
 from ft_s2a.zoo import example as examples
 from ft_s2a.zoo.card import card_fields, check_target
 from ft_s2a.zoo.rendering import render
-from ft_s2a.zoo.scores import read_scores, validation_scores
+from ft_s2a.zoo.scores import condense, read_scores, validation_scores
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def package(
     if head is not None:
         table = table.for_head(head)
     check_heads(table, config, where=run / "tracks.tsv")
-    recipe, provenance = _recipe(run), _provenance(run)
+    recipe, provenance = _recipe(run), _of_head(_provenance(run), head)
     splits = _splits(run, head)
     fields = card_fields(
         target,
@@ -143,8 +143,8 @@ def package(
                 "splits": "unknown"
                 if splits is None
                 else HashedFile(file=_SPLITS, sha256=sha256_file(splits)),
-                "training": _training(recipe, provenance, head),
-                "scores": _scores(scores, splits, provenance, recipe),
+                "training": _training(recipe, provenance),
+                "scores": condense(_scores(scores, splits, provenance, recipe, table), table),
             }
         )
     except ValidationError as error:
@@ -221,8 +221,21 @@ def _provenance(run: Path) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
-def _training(recipe: dict[str, Any], provenance: dict[str, Any], head: str | None) -> Training:
-    data = _data(provenance, head)
+def _of_head(provenance: dict[str, Any], head: str | None) -> dict[str, Any]:
+    """What the provenance says of one head, where it tells several apart."""
+    data, heads = provenance.get("data") or {}, provenance.get("heads") or {}
+    several = bool(data) and "checksum" not in data
+    if head is not None:
+        data = data.get(head, {}) if several else data
+        return {**provenance, **heads.get(head, {}), "data": data}
+    if several:
+        # Contigs of two genomes may have the same names: they are left out.
+        data = {"name": ", ".join(f"{key}: {value.get('name')}" for key, value in data.items())}
+    return {**provenance, "data": data}
+
+
+def _training(recipe: dict[str, Any], provenance: dict[str, Any]) -> Training:
+    data = provenance.get("data") or {}
     return Training(
         procedure=_procedure(recipe, provenance),
         data=str(data.get("name") or ""),
@@ -238,17 +251,6 @@ def _training(recipe: dict[str, Any], provenance: dict[str, Any], head: str | No
         recipe={key: value for key, value in recipe.items() if key not in ("model", "summary")},
         versions=provenance.get("versions") or {},
     )
-
-
-def _data(provenance: dict[str, Any], head: str | None) -> dict[str, Any]:
-    """What the provenance says of the training set: the head's own where there are several."""
-    data = provenance.get("data") or {}
-    if not data or "checksum" in data:
-        return data
-    if head in data:
-        return dict(data[head])
-    # Contigs of two genomes may have the same names: they are left out.
-    return {"name": ", ".join(f"{key}: {value.get('name')}" for key, value in data.items())}
 
 
 def _procedure(recipe: dict[str, Any], provenance: dict[str, Any]) -> str:
@@ -271,9 +273,10 @@ def _scores(
     splits: Path | None,
     provenance: dict[str, Any],
     recipe: dict[str, Any],
+    table: TrackTable,
 ) -> tuple[Score, ...]:
     if given is None:
-        return validation_scores(provenance, recipe)
+        return validation_scores(provenance, recipe, table.heads)
     if isinstance(given, (str, Path)):
         return read_scores(given, splits)
     return tuple(given)

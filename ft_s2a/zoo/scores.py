@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,10 @@ from ft_s2a.entries import Score
 from ft_s2a.errors import FormatError, require_file
 from ft_s2a.genome.regions import read_bed
 from ft_s2a.geometry import Interval, merge, parse_locus
+from ft_s2a.tracks import TrackTable
+
+# More are not read one by one: an entry then states their medians.
+_MOST_SCORES = 400
 
 _METRICS = {  # column of `evaluate positions` -> metric, units
     "pearson_log1p": ("pearson", "ln(1 + {units})"),
@@ -55,22 +60,42 @@ def read_scores(path: str | Path, splits: Path | None = None) -> tuple[Score, ..
 
 
 def validation_scores(
-    provenance: Mapping[str, Any], recipe: Mapping[str, Any]
+    provenance: Mapping[str, Any], recipe: Mapping[str, Any], heads: Sequence[str] = ()
 ) -> tuple[Score, ...]:
-    """Best validation scores of a run: Pearson's r per track."""
+    """Best validation scores of a run: Pearson's r per track.
+
+    Of a run with several `heads` the names of the scores begin with the head's.
+    """
     transform = (recipe.get("validation") or {}).get("transform", "target")
     units = "ln(1 + target)" if transform == "log1p" else "target"
-    values = provenance.get("valid") or {}
+    prefixes = ("pearson.", *(f"{head}.pearson." for head in heads))
+    found = []
+    for key, value in (provenance.get("valid") or {}).items():
+        prefix = next((text for text in prefixes if key.startswith(text)), None)
+        if prefix and isinstance(value, (int, float)) and math.isfinite(value):
+            track = key.removeprefix(prefix)
+            found.append(Score(metric="pearson", units=units, on="valid", track=track, value=value))
+    return tuple(found)
+
+
+def condense(scores: Sequence[Score], table: TrackTable) -> tuple[Score, ...]:
+    """Replace very many scores by their medians over the tracks of each assay."""
+    if len(scores) <= _MOST_SCORES:
+        return tuple(scores)
+    assays = {track.name: track.assay or "tracks" for track in table}
+    groups: dict[tuple[str, str, str, str], list[float]] = {}
+    for score in scores:
+        assay = assays.get(score.track, "tracks")
+        groups.setdefault((score.metric, score.units, score.on, assay), []).append(score.value)
     return tuple(
         Score(
-            metric="pearson",
+            metric=metric,
             units=units,
-            on="valid",
-            track=key.removeprefix("pearson."),
-            value=value,
+            on=on,
+            track=f"median of {len(values)} {assay}",
+            value=median(values),
         )
-        for key, value in values.items()
-        if key.startswith("pearson.") and isinstance(value, (int, float)) and math.isfinite(value)
+        for (metric, units, on, assay), values in groups.items()
     )
 
 

@@ -131,7 +131,7 @@ def test_package_validate_render(run: Run, trained: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    ["ls", "show", "fetch", "package", "validate", "render"],
+    ["ls", "show", "fetch", "package", "register", "validate", "render"],
 )
 def test_help_has_an_example(run: Run, command: str) -> None:
     code, out, _ = run("zoo", command, "--help")
@@ -267,3 +267,76 @@ def test_bigwig_bad_input(fails: Callable[..., str], zoo: Path, tmp_path: Path) 
     (tmp_path / "p.h5").write_text("no")
     assert "not a complete HDF5 file" in fails("bigwig", tmp_path / "p.h5", *rest)
     assert not (tmp_path / "out").exists()
+
+
+# Weights that are published elsewhere
+
+
+@pytest.fixture
+def register(trained: Path, tmp_path: Path) -> list[str | Path]:
+    """A command that registers weights for the network of `trained`."""
+    (tmp_path / "targets.txt").write_text(
+        "index\tidentifier\tfile\tclip\tscale\tsum_stat\tdescription\n"
+        "0\tA\ta.w5\t32\t2\tmean\tDNASE:one\n1\tB\tb.w5\t384\t1\tsum\tCAGE:two\n"
+    )
+    return [
+        *("zoo", "register", tmp_path / "zoo/lab/theirs", "--config", trained / "config.json"),
+        *("--targets", tmp_path / "targets.txt", "--license", "Apache-2.0"),
+    ]
+
+
+def test_register_show_validate_fetch(
+    run: Run, fails: Callable[..., str], register: list[str | Path], trained: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    url = "https://example.org/bucket/w.safetensors"
+    code, out, err = run(*register, "--weights", url, "--species", "Homo sapiens", "--json")
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["schema"] == "zoo register"
+    assert {row["file"] for row in document["rows"]} == {
+        "README.md", "dataloader.yaml", "entry.yaml", "model.yaml", "tracks.tsv",
+    }  # fmt: skip
+    monkeypatch.setenv("FT_S2A_ZOO", str(tmp_path / "zoo"))
+    monkeypatch.setenv("FT_S2A_MIRROR", str(tmp_path / "mirror"))
+    (tmp_path / "mirror/bucket").mkdir(parents=True)
+    rows = json.loads(run("zoo", "show", "lab/theirs", "--json")[1])["rows"]
+    shown = {row["field"]: row["value"] for row in rows}
+    assert shown["weights"] == url
+    assert shown["sha256"] == "unverified: none is recorded"
+    assert shown["fetched"] == "no: `ft-s2a zoo fetch lab/theirs --trust-on-first-use`"
+    assert shown["assays"] == ["DNASE (1)", "CAGE (1)"]
+    assert run("zoo", "ls", "lab/theirs")[0] == 0
+    code, out, _ = run("zoo", "validate", "lab/theirs")
+    assert code == 0
+    assert "unverified" in out
+    assert run("zoo", "render", "--check", "lab/theirs")[0] == 0
+    place = tmp_path / "mirror/bucket/w.safetensors"
+    # A server's error page, then the weights.
+    place.write_text("<html>not found</html>")
+    line = fails("zoo", "fetch", "lab/theirs", "--trust-on-first-use")
+    assert f"{place}: is a web page, no weights file" in line
+    assert "--trust-on-first-use" in fails("zoo", "fetch", "lab/theirs")
+    shutil.copy(trained / "weights.safetensors", place)
+    assert run("zoo", "fetch", "lab/theirs", "--trust-on-first-use")[0] == 0
+    code, out, _ = run("zoo", "fetch", "lab/theirs", "--json")
+    assert json.loads(out)["files"] == [str(place)]
+
+
+def test_register_bad_input(
+    fails: Callable[..., str], register: list[str | Path], tmp_path: Path
+) -> None:
+    url = ("--weights", "https://example.org/w.h5")
+    assert "format 'keras'; did you mean 'keras-h5'" in fails(*register, *url, "--format", "keras")
+    assert "sha256 is 'abc'" in fails(*register, *url, "--sha256", "abc")
+    assert "no head 'mouse'" in fails(*register, *url, "--head", "mouse")
+    assert "is no address of weights" in fails(*register, "--weights", "w.h5")
+    table = (tmp_path / "targets.txt").read_text().splitlines(keepends=True)
+    (tmp_path / "targets.txt").write_text("".join(table[:2]))
+    assert "1 tracks of head 'tracks', of which the network has 2" in fails(*register, *url)
+    assert not (tmp_path / "zoo").exists()
+
+
+def test_package_takes_a_head(fails: Callable[..., str], trained: Path, tmp_path: Path) -> None:
+    line = fails("zoo", "package", trained, tmp_path / "toy/new", "--head", "track")
+    assert "no head 'track'; did you mean 'tracks'" in line

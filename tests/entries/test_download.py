@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ft_s2a.entries import Entry, Source, fetch_data, read_entry, read_sources, weights_path
+from ft_s2a.entries.download import local_weights, trusted_hash
 from ft_s2a.errors import ChecksumError, FormatError, FtS2aError, MissingFileError
 
 Write = Callable[[Path, dict[str, Any]], Path]
@@ -204,3 +205,73 @@ def test_the_real_data_are_what_their_table_says(
     paths = fetch_data(sources)
     assert len(paths) == 9
     assert [p.stat().st_size for p in paths] == [s.bytes for s in sources]
+
+
+def test_trusted_weights_are_not_fetched_again(
+    make: Callable[..., Entry], server: tuple[str, Path, list[str]]
+) -> None:
+    address, folder, asked = server
+    (folder / "w.safetensors").write_bytes(CONTENT)
+    entry = make(url=f"{address}/w.safetensors")
+    assert local_weights(entry) is None
+    assert trusted_hash(entry) is None
+    path = weights_path(entry, trust_on_first_use=True)
+    assert weights_path(entry) == path == local_weights(entry)
+    assert trusted_hash(entry) == SHA256
+    assert asked == ["/w.safetensors"]
+
+
+def test_damaged_weights_in_the_cache_are_fetched_again(
+    make: Callable[..., Entry], server: tuple[str, Path, list[str]]
+) -> None:
+    address, folder, asked = server
+    (folder / "w.safetensors").write_bytes(CONTENT)
+    entry = make(url=f"{address}/w.safetensors", sha256=SHA256)
+    path = weights_path(entry)
+    path.write_bytes(CONTENT[:-1])
+    assert weights_path(entry).read_bytes() == CONTENT
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "message"),
+    [
+        (b"<!DOCTYPE html>\n<html>", "safetensors", "is a web page, no weights file"),
+        (b"\n  <html>404</html>", "keras-h5", "is a web page, no weights file"),
+        (b"", "safetensors", "is no weights file; expected safetensors"),
+        (b"\x80\x04 a pickle", "safetensors", "is no weights file; expected safetensors"),
+        (b"\xff" * 7 + b"\x7f{", "safetensors", "is no weights file; expected safetensors"),
+        (CONTENT, "keras-h5", "is no weights file; expected HDF5 written by Keras"),
+    ],
+)
+def test_what_is_no_weights_file_is_never_trusted(
+    make: Callable[..., Entry],
+    server: tuple[str, Path, list[str]],
+    own_cache: Path,
+    content: bytes,
+    form: str,
+    message: str,
+) -> None:
+    address, folder, _ = server
+    (folder / "w").write_bytes(content)
+    entry = make(url=f"{address}/w", format=form)
+    with pytest.raises(FormatError, match=message) as caught:
+        weights_path(entry, trust_on_first_use=True)
+    assert str(caught.value).startswith(f"{address}/w: ")
+    assert [p for p in own_cache.rglob("*") if p.is_file()] == []
+
+
+def test_a_check_keeps_weights_from_being_trusted(
+    make: Callable[..., Entry], server: tuple[str, Path, list[str]], own_cache: Path
+) -> None:
+    address, folder, _ = server
+    (folder / "w").write_bytes(CONTENT)
+    entry = make(url=f"{address}/w")
+
+    def refuse(path: Path) -> None:
+        assert path.read_bytes() == CONTENT
+        raise FormatError("is another network", where=path)
+
+    with pytest.raises(FormatError, match=f"{address}/w: is another network"):
+        weights_path(entry, trust_on_first_use=True, check=refuse)
+    assert [p for p in own_cache.rglob("*") if p.is_file()] == []

@@ -43,6 +43,7 @@ def test_what_is_written_reads_back_equal(document: dict[str, Any]) -> None:
         ({"weights": {"file": "w", "url": "http://x"}}, "either file or url is needed"),
         ({"weights": {"file": "../w"}}, "inside the entry's folder"),
         ({"weights": {"file": "w", "sha256": "12"}}, "weights.sha256"),
+        ({"weights": {"file": "w", "format": "pickle"}}, "weights.format is 'pickle'"),
         ({"tracks": {"file": "/etc/passwd", "sha256": "0" * 64}}, "inside the entry's folder"),
         ({"model": {"architecture": "basenji3", "heads": []}}, "basenji3"),
         ({"model": {"architecture": "basenji2", "heads": []}}, "without heads"),
@@ -90,3 +91,15 @@ def test_a_track_table_of_another_size_is_noticed(
     entry = read_entry(write_entry(tmp_path / "toy/small", document))
     with pytest.raises(TrackError, match="3 tracks of head 'tracks', of which the network has 4"):
         entry.read_tracks()
+
+
+@pytest.mark.parametrize("form", ["safetensors", "keras-h5"])
+def test_formats_of_weights(document: dict[str, Any], form: str) -> None:
+    document["weights"] = {"url": "https://example.org/w", "format": form}
+    entry = Entry.model_validate(document)
+    assert entry.weights.format == form
+    assert Entry.model_validate(yaml.safe_load(entry_yaml(entry))) == entry
+
+
+def test_the_default_format_is_ours(document: dict[str, Any]) -> None:
+    assert Entry.model_validate(document).weights.format == "safetensors"

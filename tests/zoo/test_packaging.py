@@ -8,13 +8,14 @@ from pathlib import Path
 import h5py
 import pytest
 
-from ft_s2a.checkpoint import load_weights
+from ft_s2a.checkpoint import load_weights, save_weights
 from ft_s2a.entries import Entry, Score, read_entry
 from ft_s2a.errors import ConfigError, FormatError, FtS2aError, MissingFileError, OutputExistsError
+from ft_s2a.models import build
 from ft_s2a.tracks import read_tracks
-from ft_s2a.zoo import package
+from ft_s2a.zoo import package, validate
 from ft_s2a.zoo.example import precision_decimal
-from ft_s2a.zoo.scores import read_scores
+from ft_s2a.zoo.scores import condense, read_scores
 
 FILES = [
     "README.md",
@@ -216,3 +217,116 @@ def test_scores_that_cannot_be_read(run: Path, tmp_path: Path, text: str) -> Non
     with pytest.raises(FormatError, match=r"s\.json"):
         package(run, tmp_path / "toy/small", scores=tmp_path / "s.json")
     assert not (tmp_path / "toy").exists()
+
+
+# Runs of several heads
+
+
+@pytest.fixture
+def joint(run: Path, tmp_path: Path) -> Path:
+    """A run of the heads dna and rna on a data set each, as training leaves it."""
+    folder = tmp_path / "runs/joint"
+    shutil.copytree(run, folder)
+    (folder / "splits.bed").unlink()
+    (folder / "splits.dna.bed").write_text("I\t0\t3000\ttrain\nI\t3000\t4000\ttest\n")
+    (folder / "splits.rna.bed").write_text("II\t0\t2500\ttrain\n")
+    whole = load_weights(run / "weights.safetensors")
+    for head, factor in (("dna", 1.5), ("rna", 0.5)):
+        alone = build(whole.config.with_heads([h for h in whole.config.heads if h.name == head]))
+        state = whole.state_dict()
+        # The best weights of a head are those of another step than the whole network's.
+        alone.load_state_dict({name: state[name] * factor for name in alone.state_dict()})
+        save_weights(folder / f"weights.{head}.safetensors", alone)
+    provenance = json.loads((run / "provenance.json").read_text())
+    provenance["valid"] = {"pearson": 0.3, "dna.pearson.atac": 0.5, "rna.pearson.rna.fwd": 0.25}
+    provenance["heads"] = {
+        "dna": {"best_step": 15, "valid": {"pearson": 0.6, "pearson.atac": 0.6}},
+        "rna": {"best_step": 20, "valid": {"pearson.rna.fwd": 0.4, "pearson.rna.rev": 0.3}},
+    }
+    provenance["data"] = {
+        head: {"name": f"{head}.zarr", "checksum": letter * 64, "contigs": {"I": {"length": 9}}}
+        for head, letter in (("dna", "a"), ("rna", "b"))
+    }
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    return folder
+
+
+def test_one_head_of_several(joint: Path, tmp_path: Path) -> None:
+    entry = package(joint, tmp_path / "toy/dna", head="dna", license="MIT")
+    assert [(h.name, h.tracks) for h in entry.model.heads] == [("dna", 3)]
+    assert entry.read_tracks().names == ("atac", "dnase.fwd", "dnase.rev")
+    weights = joint / "weights.dna.safetensors"
+    assert entry.weights.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert sorted(contents(entry.folder)) == FILES
+    path = entry.splits_path()
+    assert path is not None
+    assert path.read_text() == (joint / "splits.dna.bed").read_text()
+    training = entry.training
+    assert (training.data, training.data_sha256) == ("dna.zarr", "a" * 64)
+    assert (training.best_step, training.steps) == (15, 20)
+    assert [(s.track, s.value) for s in entry.scores] == [("atac", 0.6)]
+    assert {check.status for check in validate(entry.folder)} <= {"ok", "warning"}
+    other = package(joint, tmp_path / "toy/rna", head="rna")
+    assert [(s.track, s.value) for s in other.scores] == [("rna.fwd", 0.4), ("rna.rev", 0.3)]
+
+
+def test_all_heads_of_several(
+    joint: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = package(joint, tmp_path / "toy/joint")
+    assert [h.name for h in entry.model.heads] == ["dna", "rna"]
+    weights = joint / "weights.safetensors"
+    assert entry.weights.sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
+    # Contigs of two genomes may have the same names: neither split is taken for both.
+    assert entry.splits == "unknown"
+    assert "splits.dna.bed, splits.rna.bed" in caplog.text
+    assert "--head" in caplog.text
+    assert entry.training.data == "dna: dna.zarr, rna: rna.zarr"
+    assert entry.training.contigs == {}
+    assert [(s.track, s.value) for s in entry.scores] == [("atac", 0.5), ("rna.fwd", 0.25)]
+
+
+def test_heads_on_one_data_set_share_its_splits(joint: Path, run: Path, tmp_path: Path) -> None:
+    for name in ("splits.dna.bed", "splits.rna.bed"):
+        (joint / name).unlink()
+    shutil.copy(run / "splits.bed", joint / "splits.bed")
+    entry = package(joint, tmp_path / "toy/rna", head="rna")
+    path = entry.splits_path()
+    assert path is not None
+    assert path.read_text() == (run / "splits.bed").read_text()
+
+
+def test_wrong_heads(joint: Path, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no head 'dan'; did you mean 'dna'"):
+        package(joint, tmp_path / "toy/dna", head="dan")
+    with pytest.raises(MissingFileError, match=r"has no weights\.rna\.safetensors"):
+        package(run, tmp_path / "toy/rna", head="rna")
+    (joint / "tracks.tsv").write_text("name\thead\na\tdna\nb\trna\n")
+    with pytest.raises(FtS2aError, match="1 tracks of head 'dna', of which the network has 3"):
+        package(joint, tmp_path / "toy/dna", head="dna")
+    assert not (tmp_path / "toy").exists()
+
+
+def test_large_predictions_make_no_example(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ft_s2a.zoo.packaging._EXAMPLE_BYTES", 3 * 8 * 5 * 4 - 1)
+    entry = package(run, tmp_path / "toy/large", license="MIT")
+    assert entry.example is None
+    assert "gets no example" in caplog.text
+    assert not (entry.folder / "example").exists()
+    assert {check.check: check.status for check in validate(entry.folder)}["example"] == "warning"
+
+
+def test_very_many_scores_become_medians(run: Path) -> None:
+    table = read_tracks(run / "tracks.tsv")
+    scores = [
+        Score(metric="pearson", on="valid", track=track.name, value=value)
+        for track, value in zip(table, (0.1, 0.5, 0.3, 0.7, 0.2), strict=True)
+    ]
+    assert condense(scores, table) == tuple(scores)
+    # RNA: 0.5 and 0.7; the others, whose assay is not stated: 0.1, 0.3, 0.2
+    assert [(s.track, s.value) for s in condense(scores * 100, table)] == [
+        ("median of 300 tracks", 0.2),
+        ("median of 200 RNA", pytest.approx(0.6)),
+    ]
