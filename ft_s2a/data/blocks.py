@@ -38,7 +38,9 @@ class Block:
         return len(self.interval)
 
 
-def read_gaps(path: str | Path, sizes: Mapping[str, int], *, of: str) -> list[Interval]:
+def read_gaps(
+    path: str | Path, sizes: Mapping[str, int], *, of: str, what: str = "gap"
+) -> list[Interval]:
     """Read a BED file of assembly gaps; rows on contigs that the genome lacks are left out.
 
     Parameters
@@ -49,6 +51,8 @@ def read_gaps(path: str | Path, sizes: Mapping[str, int], *, of: str) -> list[In
         Contig lengths of the genome.
     of : str
         The genome's file, for messages.
+    what : str
+        What the rows are, for messages.
 
     Returns
     -------
@@ -73,18 +77,36 @@ def read_gaps(path: str | Path, sizes: Mapping[str, int], *, of: str) -> list[In
             continue
         if end > sizes[chrom]:
             raise ContigError(
-                f"the gap {chrom}:{start}-{end} reaches past the end of {chrom!r}, which has "
+                f"the {what} {chrom}:{start}-{end} reaches past the end of {chrom!r}, which has "
                 f"{sizes[chrom]:,} bp in {of}",
                 where=where,
-                remedy="use the gaps of the same assembly",
+                remedy="use a file of the same assembly",
             )
         gaps.append(Interval(chrom, start, end))
     if foreign:
         number, chrom = foreign[0]
         if not gaps:
             check_contig(chrom, sizes, where=f"{path}, row {number}", of=of)
-        _log.info("%s: %d gaps on contigs that %s lacks are left out", path, len(foreign), of)
+        _log.info("%s: %d rows on contigs that %s lacks are left out", path, len(foreign), of)
     return gaps
+
+
+def find_gaps(source: str | Path, genome: Genome) -> list[Interval]:
+    """Read gaps from a BED file (:func:`read_gaps`), or find them: ``auto``.
+
+    Parameters
+    ----------
+    source : str or Path
+        BED file, or ``auto`` for the runs of N in the FASTA (:func:`runs_of_n`).
+    genome : Genome
+
+    Returns
+    -------
+    list of Interval
+    """
+    if str(source) == "auto":
+        return runs_of_n(genome)
+    return read_gaps(source, genome.sizes, of=str(genome.path))
 
 
 def runs_of_n(genome: Genome, shortest: int = SHORTEST_GAP) -> list[Interval]:

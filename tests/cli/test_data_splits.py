@@ -116,7 +116,7 @@ def test_lengths_without_sequence_know_no_gaps(run: Run, tmp_path: Path) -> None
     (tmp_path / "gaps.bed").write_text("1\t4000\t5000\nalt\t0\t50\n")
     code, _, err = run("--genome", "man.sizes", "--gaps", "gaps.bed", "-o", "t", *SMALL)
     assert code == 0, err
-    assert "gaps.bed: 1 gaps on contigs that man.sizes lacks are left out" in err
+    assert "gaps.bed: 1 rows on contigs that man.sizes lacks are left out" in err
     code, _, err = run("--genome", "man.fa", "--min-gap", "0", "-o", "u", *SMALL)
     assert code == 0, err
     assert "man.fa: 1 pieces below 100 bp are left out (90 bp of 13090 without gaps)" in err
