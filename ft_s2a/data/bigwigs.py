@@ -17,7 +17,7 @@ from ft_s2a import __version__
 from ft_s2a.conventions.atomic import atomic_path
 from ft_s2a.conventions.progress import track as progress
 from ft_s2a.data import store
-from ft_s2a.data.blocks import read_gaps
+from ft_s2a.data.blocks import find_gaps, read_gaps
 from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.data.extremes import Extremes
 from ft_s2a.data.published import Blacklist, check_published
@@ -26,7 +26,7 @@ from ft_s2a.data.splits import Splits, parse_splits
 from ft_s2a.data.statistics import Statistics
 from ft_s2a.data.unmappable import Finish, check_fraction, mappable_windows
 from ft_s2a.data.windows import Window, place_windows
-from ft_s2a.errors import DataError, FtS2aError
+from ft_s2a.errors import DataError, FtS2aError, TrackError
 from ft_s2a.genome.bigwig import BigWig
 from ft_s2a.genome.contigs import check_sizes
 from ft_s2a.genome.fasta import Genome
@@ -48,6 +48,7 @@ def from_bigwigs(
     out: str | Path,
     *,
     split: str,
+    folds: str | None = None,
     bin_size: int = 128,
     input_length: int = 16_384,
     crop_bins: int = 8,
@@ -80,6 +81,8 @@ def from_bigwigs(
         The set, a zarr folder; written under a temporary name and renamed at the end.
     split : str
         See :func:`ft_s2a.data.parse_splits`.
+    folds : str, optional
+        Which label of a BED file is which split: ``test=fold3,valid=fold4,train=rest``.
     bin_size, input_length, crop_bins : int
         Geometry.  A window belongs to a split only if its whole input lies in it; a recipe may
         use a shorter input later, never a longer one.
@@ -88,7 +91,8 @@ def from_bigwigs(
     coverage : float
         Mean number of random training windows over a base.
     gaps : str or Path, optional
-        BED file of assembly gaps, which no window straddles.
+        BED file of assembly gaps, which no window straddles; ``auto`` for the runs of N in the
+        FASTA.
     stride, eval_stride, snap : float, float, int
         See :func:`ft_s2a.data.windows.place_windows`.
     transform : str, optional
@@ -132,21 +136,34 @@ def from_bigwigs(
             f"seed {seed}, coverage {coverage}", expected="a seed of 0 or more, a coverage above 0"
         )
     check_fraction(umap_clip)
+    if umap_clip != 1 and unmappable is None:
+        raise DataError("--umap-clip without unmappable bins", remedy="give --unmappable")
     geometry = Geometry(input_length, bin_size, crop_bins)
     genome = Genome(fasta)
     table = read_table(tracks, transform)
     where = None if isinstance(tracks, TrackTable) else tracks
     store.check_head(table, where=where)
     check_published(table, where=where)
-    splits = parse_splits(split, genome.sizes, of=str(fasta))
+    if (blacklist or interpolate) and all(t.transform == "plain" for t in table):
+        raise TrackError(
+            "--blacklist and --interpolate are for published transforms, and no track has one",
+            where=where,
+            remedy="give --transform, or a transform in the track table",
+        )
+    splits = parse_splits(split, genome.sizes, of=str(fasta), folds=folds)
     windows = place_windows(
         splits, genome.sizes, geometry, train_starts=train_starts, coverage=coverage, seed=seed,
-        gaps=() if gaps is None else read_gaps(gaps, genome.sizes, of=str(fasta)),
+        gaps=() if gaps is None else find_gaps(gaps, genome),
         stride=stride, eval_stride=eval_stride, snap=snap,
     )  # fmt: skip
+    regions = None
+    if blacklist is not None:
+        regions = Blacklist(read_gaps(blacklist, genome.sizes, of=str(fasta), what="blacklist"))
     mask = None
     if unmappable is not None:
-        windows, mask = mappable_windows(windows, unmappable, geometry, umap_threshold)
+        windows, mask = mappable_windows(
+            windows, unmappable, geometry, umap_threshold, sizes=genome.sizes, of=str(fasta)
+        )
     contigs = list(dict.fromkeys(w.chrom for w in windows))
     files = Files(BigWig(track.file) for track in table)
     for file in files:
@@ -154,10 +171,8 @@ def from_bigwigs(
         files.done(file)
     table = _set_scales(table, files, windows, genome, bin_size)
     reader = TargetReader(
-        files, table, genome, geometry,
-        blacklist=None if blacklist is None else Blacklist.from_bed(blacklist),
-        interpolate=interpolate,
-    )  # fmt: skip
+        files, table, genome, geometry, blacklist=regions, interpolate=interpolate
+    )
     kind: str = dtype
     if kind == "auto":
         rna = any("RNA" in t.assay.upper() and t.transform == "plain" for t in table)
@@ -169,6 +184,7 @@ def from_bigwigs(
         finish = Finish(mask, umap_clip, decimals)
         hashes, statistics = _fill(group, windows, reader, table, kind, finish)
         options = {
+            "folds": folds,
             "gaps": gaps and Path(gaps).name,
             "stride": stride if stride != 1 else None,
             "eval_stride": eval_stride if eval_stride != 1 else None,

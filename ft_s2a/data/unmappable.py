@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ft_s2a.data.blocks import read_gaps
 from ft_s2a.data.quantiles import quantile
 from ft_s2a.data.windows import Window, keep_mappable
 from ft_s2a.errors import DataError, FormatError
-from ft_s2a.genome.regions import read_bed
 from ft_s2a.geometry import Geometry, Interval, count_bins
 
 _F = TypeVar("_F", bound=np.floating[Any])
@@ -68,11 +68,6 @@ class UnmappableRegions:
             # Ends reached so far: only these grow along the contig, as a search needs.
             self._spans[chrom] = ordered, np.maximum.accumulate(ordered[:, 1])
 
-    @classmethod
-    def from_bed(cls, path: str | Path, bin_size: int) -> UnmappableRegions:
-        """Read the intervals of a BED file."""
-        return cls(read_bed(path), bin_size)
-
     def __call__(self, chrom: str, start: int, end: int) -> NDArray[np.bool_]:
         """Which bins of ``[start, end)`` are unmappable, bool [bins]."""
         size = self._bin_size
@@ -120,7 +115,13 @@ def read_mask(path: str | Path, windows: Sequence[Window], bins: int) -> NDArray
 
 
 def mappable_windows(
-    windows: list[Window], path: str | Path, geometry: Geometry, threshold: float
+    windows: list[Window],
+    path: str | Path,
+    geometry: Geometry,
+    threshold: float,
+    *,
+    sizes: Mapping[str, int],
+    of: str,
 ) -> tuple[list[Window], NDArray[np.bool_]]:
     """Drop the windows of which too many bins are unmappable.
 
@@ -132,6 +133,10 @@ def mappable_windows(
     geometry : Geometry
     threshold : float
         Windows with this fraction of unmappable bins, or more, are dropped.
+    sizes : mapping of str to int
+        Contig lengths of the genome.
+    of : str
+        The genome's file, for messages.
 
     Returns
     -------
@@ -141,7 +146,8 @@ def mappable_windows(
     if Path(path).suffix == ".npy":
         mask = read_mask(path, windows, geometry.output_bins)
     else:
-        regions = UnmappableRegions.from_bed(path, geometry.bin_size)
+        intervals = read_gaps(path, sizes, of=of, what="unmappable region")
+        regions = UnmappableRegions(intervals, geometry.bin_size)
         mask = np.array([regions(w.chrom, w.start, w.end) for w in windows])
     rows = {(w.chrom, w.start): row for w, row in zip(windows, mask, strict=True)}
     kept = keep_mappable(windows, lambda chrom, start, _: rows[chrom, start], threshold)

@@ -401,7 +401,7 @@ def test_an_interrupted_build_leaves_nothing(
 def test_more_bigwigs_than_a_process_may_hold_open(
     toy: SimpleNamespace, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ft_s2a.data import reading
+    from ft_s2a.data import bigwigs, reading
 
     monkeypatch.setattr(reading, "_MOST_OPEN", 1)
     opened: set[Any] = set()
