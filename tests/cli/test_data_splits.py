@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ft_s2a.cli import main
-from ft_s2a.data import parse_splits
+from ft_s2a.data import TrackDataset, parse_splits
 from ft_s2a.genome.lengths import contig_lengths
 
 Run = Callable[..., tuple[int, str, str]]
@@ -151,3 +153,57 @@ def test_mistakes_are_one_line(
     (line,) = [x for x in err.splitlines() if not x.startswith(("indexing", "man: ", "man.fa: 1"))]
     assert message in line
     assert not (tmp_path / "s").exists()
+
+
+def test_a_set_of_folds_with_gaps_and_strides(
+    toy: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Folds that `split` made, as the splits of a set; windows by brute force."""
+    folder = tmp_path / "splits"
+    bed = tmp_path / "gaps.bed"
+    bed.write_text("I\t6000\t6100\n")
+
+    def call(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main(["data", *arguments])
+        captured = capsys.readouterr()
+        assert not ended.value.code, captured.err
+        return captured.err
+
+    # The folds know the gap of II (50 N), not that of the file.
+    call("split", "--genome", f"toy={toy.fasta}", "--folds", "4", "--min-gap", "50",
+         "--shortest", "700", "--longest", "2000", "-o", str(folder))  # fmt: skip
+    message = call(
+        "from-bigwig", "--fasta", str(toy.fasta), "--tracks", str(toy.tracks),
+        "--split", str(folder / "toy.bed"), "--folds", "test=fold2,valid=fold3,train=rest",
+        "--bin-size", "16", "--input-length", "640", "--crop-bins", "4",
+        "--gaps", str(bed), "--stride", "0.5", "--eval-stride", "96", "--snap", "32",
+        "-o", str(tmp_path / "set.zarr"),
+    )  # fmt: skip
+    labels = {chrom: np.array([""] * size, dtype="U5") for chrom, size in toy.sizes.items()}
+    for line in (folder / "toy.bed").read_text().splitlines()[1:]:
+        chrom, start, end, fold = line.split("\t")
+        split = {"fold2": "test", "fold3": "valid"}.get(fold, "train")
+        labels[chrom][int(start) : int(end)] = split
+    labels["I"][6000:6100] = ""
+    assert set(labels["II"][4000:4050]) == {""}
+    expected = []
+    for chrom, size in toy.sizes.items():
+        own = labels[chrom]
+        edges = [0, *(np.flatnonzero(own[1:] != own[:-1]) + 1).tolist(), size]
+        for start, end in pairwise(edges):
+            step = 256 if own[start] == "train" else 96
+            first = -(-(start + (64 if start else 0)) // 32) * 32
+            if not own[start]:
+                continue
+            for target in range(first, end, step):
+                last = target + 512 + (0 if end == size else 64)
+                if last <= end or (end == size and (target == first or target - step + 512 < end)):
+                    expected.append((chrom, target, target + 512, own[start]))
+    found = TrackDataset(tmp_path / "set.zarr")
+    rows = found.windows[["chrom", "start", "end", "split"]].itertuples(index=False, name=None)
+    assert list(rows) == expected
+    provenance = found.header.provenance
+    assert provenance["folds"] == "test=fold2,valid=fold3,train=rest"
+    assert provenance["gaps"] == "gaps.bed"
+    assert "windows of 32 bins" in message

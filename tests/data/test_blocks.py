@@ -196,3 +196,11 @@ def test_folds_depend_on_the_seed_alone() -> None:
     assert first != other
     assert {first.count(f"fold{i}") for i in range(4)} == {10}
     assert any(a != b for a, b in pairwise(first))
+
+
+@pytest.mark.real_data
+def test_the_gaps_of_the_human_chromosome_1(mirror: Path) -> None:
+    """As UCSC's table of gaps has them, in its first million bases."""
+    genome = Genome(mirror / "genome_chunks" / "hg38_chr1_first_1Mb.fa.gz")
+    gaps = [(i.start, i.end) for i in runs_of_n(genome)]
+    assert gaps == [(0, 10_000), (207_666, 257_666), (297_968, 347_968), (535_988, 585_988)]
