@@ -132,7 +132,7 @@ def test_lengths_without_sequence_know_no_gaps(run: Run, tmp_path: Path) -> None
         (["--genome", "=man.fa"], "--genome: '=man.fa' names no genome; expected NAME=FILE"),
         (["--genome", "man="], "--genome: 'man=' names no genome; expected NAME=FILE"),
         (["--genome", "man.fa", "--genome", "man=mouse.fa"], "genome 'man' is named twice"),
-        (["--genome", "."], "expected"),
+        (["--genome", "h=."], "is a folder; expected a FASTA, chrom.sizes or bigWig"),
         (["--genome", "man.fa", "--gaps", "men=man.fa"], "gaps of genome 'men', which --genome"),
         (["--genome", "man.fa", "--genome", "mouse.fa", "--gaps", "g.bed"], "'g.bed' names no gen"),
         (["--genome", "man.fa", "--gaps", "g.bed"], "g.bed: no such BED file"),
