@@ -206,12 +206,18 @@ def show_data(
     Example: ft-s2a data show yeast.zarr
     """
     from ft_s2a.data.store import open_store
-    from ft_s2a.data.summary import describe_set, summarise_splits, summarise_tracks
+    from ft_s2a.data.summary import (
+        describe_set,
+        summarise_splits,
+        summarise_tracks,
+        unmappable_share,
+    )
 
     header = open_store(path)[1]
     if as_json:
         show("ft_s2a.data.tracks", summarise_tracks(header), files=[path], as_json=True)
         return
-    show("ft_s2a.data", describe_set(header), title=str(path))
+    facts = describe_set(header, unmappable=unmappable_share(path))
+    show("ft_s2a.data", facts, title=str(path))
     show("ft_s2a.data", summarise_splits(path), title="\nsplits")
     show("ft_s2a.data", summarise_tracks(header), title="\ntracks (target units, training bins)")

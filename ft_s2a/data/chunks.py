@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ class ChunkWriter:
     """
 
     def __init__(self, path: Path, array: zarr.Array[Any]) -> None:
-        self._folder = path / array.basename / "c"
-        self._rest = ("0",) * (array.ndim - 1)
+        self._folder = path / array.basename
+        self._key: Callable[[tuple[int, ...]], str] = array.metadata.encode_chunk_key
         self._shape = array.shape[1:]
         self._dtype = array.dtype.newbyteorder("<")
         self._zstd = Zstd(level=LEVEL)
@@ -41,9 +42,7 @@ class ChunkWriter:
         if values.shape != self._shape:
             raise ValueError(f"a window of shape {values.shape}, not {self._shape}")
         packed = self._zstd.encode(np.ascontiguousarray(values, dtype=self._dtype))
-        file = self._file(index)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(packed)
+        self._file(index).write_bytes(packed)
 
     def has(self, index: int) -> bool:
         """Whether a window was written."""
@@ -51,4 +50,4 @@ class ChunkWriter:
         return file.is_file() and file.stat().st_size > 0
 
     def _file(self, index: int) -> Path:
-        return self._folder.joinpath(str(index), *self._rest)
+        return self._folder / self._key((index, *(0 for _ in self._shape)))

@@ -87,7 +87,7 @@ class StoreHeader(BaseModel):
 
 def track_record(track: Track) -> dict[str, Any]:
     """Make a JSON-ready dict of a track (infinity and NaN as text)."""
-    record = dataclasses.asdict(track)
+    record = {field.name: getattr(track, field.name) for field in dataclasses.fields(track)}
     return {
         key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in record.items()
@@ -159,6 +159,8 @@ def create(
             chunks=(1, *shape),
             dtype=kind,
             compressors=ZstdCodec(level=LEVEL),
+            # One file for each window, and not a folder in a folder as well.
+            chunk_key_encoding={"name": "default", "separator": "."},
         )
     contigs = list(dict.fromkeys(window.chrom for window in windows))
     columns: tuple[NDArray[Any], ...] = (

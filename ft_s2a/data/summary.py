@@ -9,7 +9,7 @@ import numpy as np
 
 from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.data.splits import SPLITS
-from ft_s2a.data.store import StoreHeader, open_store, window_contigs
+from ft_s2a.data.store import StoreHeader, open_store, read_unmappable, window_contigs
 
 Rows = list[dict[str, Any]]
 
@@ -71,18 +71,42 @@ def summarise_tracks(header: StoreHeader) -> Rows:
     ]
 
 
-def describe_set(header: StoreHeader) -> Rows:
-    """What the set is: geometry, type, genome, checksum, how it was made."""
+def describe_set(header: StoreHeader, *, unmappable: float | None = None) -> Rows:
+    """What the set is: geometry, type, genome or own sequence, checksum, how it was made.
+
+    Parameters
+    ----------
+    header : StoreHeader
+    unmappable : float, optional
+        Share of the bins that are unmappable, where the set says.
+    """
+    made = header.provenance
+    transforms = dict.fromkeys(track.transform for track in header.table)
+    lengths = [f"{k} {v.length:,} bp" for k, v in header.contigs.items()]
+    rest = f", and {len(lengths) - 6} more" if len(lengths) > 6 else ""
+    genome = header.fasta
+    if header.keeps_sequence:
+        genome = "none: the set keeps its own sequence"
     facts = {
         "bin size": f"{header.bin_size} bp",
         "target": f"{header.target_bins} bins, {header.target_bins * header.bin_size:,} bp",
         "longest input": f"{header.input_length:,} bp",
         "targets": header.dtype,
-        "genome": header.fasta,
-        "contigs": ", ".join(f"{k} {v.length:,} bp" for k, v in list(header.contigs.items())[:6]),
-        "split": header.provenance.get("split", ""),
-        "training starts": header.provenance.get("train_starts", ""),
-        "made by": f"ft_s2a {header.provenance.get('ft_s2a', '?')}",
+        "transform": ", ".join(transforms),
+        "unmappable bins": "not known" if unmappable is None else f"{unmappable:.2%}",
+        "genome": genome,
+        "contigs": ", ".join(lengths[:6]) + rest if lengths else "lengths not known",
+        "split": made.get("split", ""),
+        "kept apart": "targets only" if made.get("splits") == "targets" else "whole inputs",
+        "training starts": made.get("train_starts", ""),
+        "made by": f"ft-s2a data {made.get('command', '?')} {made.get('folder', '')}".strip()
+        + f" (ft_s2a {made.get('ft_s2a', '?')})",
         "checksum": header.checksum,
     }
-    return [{"fact": key, "value": str(value)} for key, value in facts.items()]
+    return [{"fact": key, "value": str(value)} for key, value in facts.items() if str(value)]
+
+
+def unmappable_share(path: str | Path) -> float | None:
+    """Share of a set's bins that are unmappable; None when it does not say."""
+    mask = read_unmappable(open_store(path)[0])
+    return None if mask is None else float(mask.mean())
