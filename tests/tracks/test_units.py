@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ft_s2a.errors import TrackError
+from ft_s2a.tracks.table import TrackTable
 from ft_s2a.tracks.track import Track
 from ft_s2a.tracks.units import bins_to_observed, to_observed, to_target
 
@@ -196,3 +197,129 @@ def test_a_sum_over_a_contigs_short_last_bin_is_over_the_bases_it_has() -> None:
         np.full(3, 20.0), Track("a", scale=2.0), start=100, end=123, bin_size=10
     )
     assert mean == pytest.approx([10.0, 10.0, 10.0])
+
+
+# The published orders.  Each case: pooled bases, fields, target units worked out by hand.
+PUBLISHED = [
+    (40.0, {"transform": "basenji2020", "clip": 32.0, "scale": 2.0}, 64.0),  # clip, then scale
+    (20.0, {"transform": "basenji2020", "clip": 32.0, "scale": 2.0}, 40.0),
+    (-3.0, {"transform": "basenji2020", "clip": 32.0, "scale": 2.0}, 0.0),
+    (-3.0, {"transform": "basenji2020"}, -3.0),  # the lower bound comes with the clip
+    (41.0, {"transform": "basenji2020", "clip_soft": 32.0, "scale": 2.0}, 70.0),  # 2 (32 + 3)
+    (40.0, {"transform": "basenji2025", "clip": 32.0, "scale": 2.0}, 32.0),  # scale, then clip
+    (40.0, {"transform": "hound", "clip": 32.0, "scale": 2.0}, 32.0),
+    (-40.0, {"transform": "hound", "clip": 32.0, "scale": 2.0}, -32.0),
+    (40.0, {"transform": "hound", "clip_soft": 32.0, "scale": 2.0}, 38.0),  # 31 + sqrt(49)
+    (1680.0, {"transform": "hound", "squash": "sqrt1p", "clip_soft": 5.0}, 10.0),  # 40: 4 + 6
+    (1680.0, {"transform": "hound", "squash": "sqrt1p", "clip_soft": 5.0, "clip": 9.0}, 9.0),
+    (7.5, {"transform": "hound", "squash": "sqrt1p", "scale": 2.0}, 3.0),  # -1 + sqrt(1 + 15)
+    (7.5, {"transform": "hound", "squash": "pow0.75", "scale": 2.0}, 7.0),  # -1 + 16^(3/4)
+    (16.0, {"transform": "hound-old", "squash": "pow0.75-bare", "scale": 0.5}, 4.0),  # 16^(3/4)
+    (256.0, {"transform": "hound-old", "squash": "pow0.75-bare", "clip_soft": 15.0}, 22.0),
+    (256.0, {"transform": "hound-old", "squash": "pow0.75-bare", "clip": 32.0, "scale": 2.0}, 64.0),
+    (0.09, {"transform": "hound", "squash": "peak"}, 0.6),
+    (9.0, {"transform": "hound", "squash": "peak"}, 1.0),
+    (7.0, {"transform": "hound", "sum_stat": "max"}, 7.0),
+]
+
+
+@pytest.mark.parametrize(("pooled", "fields", "wanted"), PUBLISHED)
+def test_published_orders_by_hand(pooled: float, fields: dict[str, Any], wanted: float) -> None:
+    assert target(pooled, **fields) == pytest.approx(wanted, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("value", "fields", "wanted"),
+    [
+        (64.0, {"transform": "basenji2020", "clip": 32.0, "scale": 2.0}, 32.0),
+        (90.0, {"transform": "basenji2020", "clip": 32.0, "scale": 2.0}, 32.0),  # stays clipped
+        (70.0, {"transform": "basenji2020", "clip_soft": 32.0, "scale": 2.0}, 41.0),
+        (32.0, {"transform": "hound", "clip": 32.0, "scale": 2.0}, 16.0),
+        (99.0, {"transform": "hound", "clip": 32.0, "scale": 2.0}, 16.0),
+        (10.0, {"transform": "hound", "squash": "sqrt1p", "clip_soft": 5.0}, 1680.0),
+        (
+            3.0,
+            {"transform": "hound", "squash": "sqrt1p", "sum_stat": "sum", "scale": 2.0},
+            7.5 / 128,
+        ),
+        (-1.0, {"transform": "hound", "squash": "sqrt1p"}, 0.0),
+        (4.0, {"transform": "hound-old", "squash": "pow0.75-bare", "scale": 0.5}, 16.0),
+        (0.6, {"transform": "hound", "squash": "peak"}, 0.09),
+        (7.0, {"transform": "hound", "sum_stat": "max"}, 7.0),
+    ],
+)
+def test_published_orders_back_by_hand(value: float, fields: dict[str, Any], wanted: float) -> None:
+    assert observed(value, **fields) == pytest.approx(wanted, rel=1e-14)
+
+
+published = st.builds(
+    Track,
+    name=st.just("a"),
+    transform=st.sampled_from(["basenji2020", "basenji2025", "hound", "hound-old"]),
+    scale=st.floats(1e-2, 1e2),
+    clip=st.floats(0.1, 1e5) | st.just(inf),
+    clip_soft=st.floats(0.1, 1e5) | st.just(inf),
+    squash=st.sampled_from(["none", "sqrt1p", "pow0.75", "pow0.75-bare"]),
+    sum_stat=st.sampled_from(["mean", "sum"]),
+)
+
+
+@steady
+@given(published, st.floats(0, 1e6), st.integers(1, 200))
+def test_published_there_and_back(track: Track, value: float, bin_size: int) -> None:
+    """As before away from the clip, and at the clip what was clipped."""
+    size = bin_size if track.sum_stat == "sum" else 1
+    moved = to_target(np.array([value * size]), [track])
+    back = float(to_observed(moved, [track], bin_size)[0])
+    # The clip is in squashed units, before or after the scale.
+    unscaled = {"basenji2020": track.scale, "hound-old": track.scale}.get(track.transform, 1.0)
+    if moved[0] < (1 - 1e-9) * track.clip * unscaled:
+        assert back == pytest.approx(value, rel=1e-8, abs=1e-9)
+    else:
+        assert moved[0] == pytest.approx(track.clip * unscaled)
+        assert back <= value * (1 + 1e-8) + 1e-9
+        again = to_target(np.array([back * size]), [track])
+        assert again[0] == pytest.approx(moved[0], rel=1e-9)
+
+
+@steady
+@given(published, st.floats(0, 1e6), st.floats(0, 1e6))
+def test_published_more_signal_is_never_less(track: Track, one: float, other: float) -> None:
+    low, high = sorted([one, other])
+    moved = to_target(np.array([[low], [high]]), [track])
+    assert moved[0, 0] <= moved[1, 0]
+    back = to_observed(np.array([[low], [high]]), [track], 128)
+    assert back[0, 0] <= back[1, 0]
+
+
+def test_tracks_of_all_transforms_keep_to_their_columns() -> None:
+    table = [
+        Track(f"{transform}.{i}", transform=transform, **fields)  # type: ignore[arg-type]
+        for transform in ("plain", "basenji2020", "basenji2025", "hound", "hound-old")
+        for i, fields in enumerate(
+            [{}, {"scale": 3.0, "clip": 9.0}, {"clip_soft": 4.0, "sum_stat": "sum"}]
+        )
+    ]
+    order = np.random.default_rng(1).permutation(len(table))
+    table = [table[i] for i in order]
+    pooled = np.random.default_rng(0).gamma(1.0, 10.0, size=(2, 5, len(table)))
+    moved = to_target(pooled, TrackTable(tuple(table)))
+    back = to_observed(moved, table, 16)
+    for column, track in enumerate(table):
+        alone = to_target(pooled[..., [column]], [track])
+        np.testing.assert_array_equal(moved[..., [column]], alone)
+        np.testing.assert_array_equal(back[..., [column]], to_observed(alone, [track], 16))
+
+
+@pytest.mark.parametrize("transform", ["basenji2020", "basenji2025", "hound", "hound-old"])
+def test_published_nothing_stays_nothing(transform: str) -> None:
+    fields = {"transform": transform, "clip": 9.0, "clip_soft": 4.0, "squash": "sqrt1p"}
+    assert math.isnan(target(nan, **fields))
+    assert math.isnan(observed(nan, **fields))
+
+
+def test_one_plan_serves_a_table() -> None:
+    """Thousands of tracks are looked through once, not for every window."""
+    table = TrackTable((Track("a"), Track("b", scale=2.0)))
+    assert table.columns is table.columns
+    np.testing.assert_array_equal(to_target(np.ones((1, 2)), table), [[1.0, 2.0]])
