@@ -99,11 +99,18 @@ train(load_recipe("r.yaml"), {str(training_set)!r}, "cut", workers=1, accelerato
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("heads", [1, 2])
 def test_two_ranks_train_one_network(
-    training_set: Path, make_recipe: Callable[..., Recipe], tmp_path: Path
-) -> None:
-    """Ranks share gradients, agree when one is told to stop, and one of them writes."""
-    (tmp_path / "r.yaml").write_text(recipe_to_yaml(make_recipe()))
+    training_set: Path, second_set: Path, make_recipe: Callable[..., Recipe], tmp_path: Path,
+    heads: int,
+) -> None:  # fmt: skip
+    """Ranks share gradients, agree when one is told to stop, and one of them writes.
+
+    Of two heads a step may leave one out, or have both in batches of its own.
+    """
+    changes = {"accumulate": 2, "ema_decay": None} if heads == 2 else {}
+    (tmp_path / "r.yaml").write_text(recipe_to_yaml(make_recipe(**changes)))
+    data = {"human": str(training_set), "mouse": str(second_set)}
     code = f"""
 import hashlib, os, signal, sys
 from ft_s2a.training import load_recipe, train
@@ -115,16 +122,28 @@ def step(self, batches):
         os.kill(os.getpid(), signal.SIGTERM)
     return real(self, batches)
 TrainingLoop._step = step
+moved = dict()
+def watch(self, batches):
+    parts = range(self._recipe.accumulate)
+    trained = {{self._sets[self._order.data_of(self._batch(part))].head for part in parts}}
+    before = {{h: m.linear.weight.detach().clone() for h, m in self._raw.heads.items()}}
+    losses = step(self, batches)
+    for head, weight in before.items():
+        same = bool((self._raw.heads[head].linear.weight == weight).all())
+        assert same == (head not in trained), (head, trained)
+    moved[len(trained)] = True
+    return losses
+TrainingLoop._step = watch
 loops, init = [], TrainingLoop.__init__
 def keep(self, *args, **kwargs):
     init(self, *args, **kwargs)
     loops.append(self)
 TrainingLoop.__init__ = keep
-outcome = train(load_recipe("r.yaml"), {str(training_set)!r}, sys.argv[1], workers=0,
-    accelerator="cpu", devices=2, resume="resume" in sys.argv)
+outcome = train(load_recipe("r.yaml"), {data if heads == 2 else str(training_set)!r},
+    sys.argv[1], workers=0, accelerator="cpu", devices=2, resume="resume" in sys.argv)
 weights = b"".join(p.detach().numpy().tobytes() for p in loops[0]._raw.parameters())
 with open(f"rank{{rank}}.txt", "w") as out:
-    print(outcome.reason, outcome.progress.step, outcome.progress.best,
+    print(outcome.reason, outcome.progress.step, outcome.progress.best, len(moved),
         hashlib.sha256(weights).hexdigest(), file=out)
 """
     (tmp_path / "job.py").write_text(code)
@@ -142,6 +161,8 @@ with open(f"rank{{rank}}.txt", "w") as out:
 
     whole = launch("whole")
     assert whole[:2] == ["finished", "12"]
+    assert whole[3] == str(heads)  # steps of one head, and of both
     assert launch("cut", "stop")[:2] == ["interrupted", "6"]
-    assert launch("cut", "resume") == whole
+    again = launch("cut", "resume")
+    assert [again[:3], again[4:]] == [whole[:3], whole[4:]]
     assert (tmp_path / "whole" / "curves.png").exists()

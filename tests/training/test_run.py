@@ -550,3 +550,27 @@ def test_the_recipe_of_a_run_trains_it_again(
     run(load_recipe(finished / "recipe.yaml"), training_set, tmp_path / "run")
     same_run(finished, tmp_path / "run")
     assert yaml.safe_load((finished / "recipe.yaml").read_text())["model"]["heads"]
+
+
+def test_a_set_that_keeps_its_sequence_trains_as_one_with_a_genome(
+    training_set: Path, make_recipe: Make, finished: Path, tmp_path: Path
+) -> None:
+    """As a released set without a FASTA: no contigs to check, and the same weights."""
+    import zarr
+
+    codes = np.stack([codes for codes, _ in TrackDataset(training_set)])  # type: ignore[attr-defined]
+    kept = Path(shutil.copytree(training_set, tmp_path / "kept.zarr"))
+    group = zarr.open_group(str(kept), mode="r+", zarr_format=3)
+    array = group.create_array(
+        "codes", shape=codes.shape, chunks=(1, codes.shape[1]), dtype=np.uint8
+    )
+    array[:] = codes
+    header: Any = group.attrs["ft_s2a"]
+    group.attrs["ft_s2a"] = {**header, "fasta": "", "contigs": {}}
+    run(make_recipe(), kept, tmp_path / "run", workers=1)
+    same_run(finished, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["data"]["contigs"] == {}
+    with pytest.raises(
+        DataError, match=r"kept\.zarr: the set keeps its own sequence; leave --fasta"
+    ):
+        run(make_recipe(), kept, tmp_path / "run", fasta="genome.fa", overwrite=True)
