@@ -60,8 +60,8 @@ class WindowScores:
     >>> for values in ([[1.0], [3.0]], [[2.0], [5.0]]):
     ...     scores.add(values, values)
     >>> table = scores.table([Track("a")], draws=0)
-    >>> table.loc[0, ["n_windows", "pearson", "deviance_explained"]].tolist()
-    [2, 1.0, 1.0]
+    >>> [float(table.loc[0, c]) for c in ("n_windows", "pearson", "deviance_explained")]
+    [2.0, 1.0, 1.0]
     """
 
     def __init__(self, model: str, mean: ArrayLike, *, deviance: bool = True) -> None:
