@@ -158,4 +158,5 @@ def context_counts(
 
 
 def _bins_at_once(k: int, flank: int) -> int:
-    return max(1, _AT_ONCE // ((2 * flank + 1) * 4**k))
+    words: int = 4**k  # mypy: a power of int may be a float
+    return max(1, _AT_ONCE // ((2 * flank + 1) * words))
