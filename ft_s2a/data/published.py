@@ -135,14 +135,18 @@ def published_bins(
             if known.dtype != bases.dtype:  # the scripts go on in float64 where they filled
                 bases = bases.astype(known.dtype)
                 bases[inside] = known
-        baseline = _baseline(bases[inside], script, geometry)
-        for place in [] if blacklist is None else blacklist.slices(window.chrom, start, end):
+        missing = np.isnan(bases)
+        places = [] if blacklist is None else blacklist.slices(window.chrom, start, end)
+        # A quantile of bases of which one is missing is none, and then the baseline is 0.
+        is_whole = not missing[inside].any()
+        baseline = _baseline(bases[inside], script, geometry) if places and is_whole else 0.0
+        for place in places:
             bases[place] = (
                 np.clip(bases[place], bases.dtype.type(-baseline), bases.dtype.type(baseline))
                 if script.cuts
                 else baseline
             )
-        bases[np.isnan(bases)] = baseline
+        bases[missing] = baseline
         bases[: inside.start] = bases[inside.stop :] = 0
         cut = bases[margin : len(bases) - margin]
         if ORDERS[track.transform].scale_first:

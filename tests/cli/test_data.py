@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ft_s2a.cli import main
+from ft_s2a.data import TrackDataset
 from ft_s2a.genome import write_bigwig
 
 Run = Callable[..., tuple[int, str, str]]
@@ -235,3 +236,52 @@ def test_ctrl_c_leaves_nothing(run: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert "Traceback" not in err
     assert out == ""
     assert listing(tmp_path) == before
+
+
+def test_published_targets_with_blacklist_and_unmappable_bins(run: Run, tmp_path: Path) -> None:
+    """Every option of the published scripts arrives in the set."""
+    (tmp_path / "targets.txt").write_text(
+        "index\tidentifier\tfile\tclip\tscale\tsum_stat\n0\tGC\tgc.bw\t0.8\t2\tmean\n"
+    )
+    (tmp_path / "black.bed").write_text("I\t3000\t3200\n")
+    (tmp_path / "umap.bed").write_text("I\t0\t700\n")
+    code, _, err = run(
+        *build(
+            {
+                "--tracks": "targets.txt",
+                "--transform": "basenji2025",
+                "--blacklist": "black.bed",
+                "--unmappable": "umap.bed",
+                "--umap-clip": "0.25",
+                "--umap-threshold": "0.9",
+                "--decimals": "1",
+            },
+            "--interpolate",
+        )
+    )
+    assert code == 0, err
+    data = TrackDataset(tmp_path / "set.zarr")
+    assert (data.tracks[0].name, data.tracks[0].transform) == ("GC", "basenji2025")
+    wanted = {
+        "transform": "basenji2025", "blacklist": "black.bed", "unmappable": "umap.bed",
+        "umap_clip": 0.25, "umap_threshold": 0.9, "interpolate": True, "decimals": 1,
+    }  # fmt: skip
+    assert wanted.items() <= data.header.provenance.items()
+    values = data.targets(0).astype(np.float64)
+    assert values.max() <= 0.8 + 1e-3
+    np.testing.assert_allclose(values, np.round(values, 1), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"--blacklist": "toy.fa.fai"}, "--blacklist and --interpolate are for published"),
+        ({"--transform": "basenji2020"}, "the scale of track 'w.fwd' is 'auto'"),
+        ({"--umap-clip": "0.5"}, "--umap-clip without unmappable bins; give --unmappable"),
+        ({"--unmappable": "none.bed"}, "none.bed"),
+    ],
+)
+def test_published_options_that_do_not_fit(
+    run: Run, tmp_path: Path, changes: dict[str, str | None], words: str
+) -> None:
+    assert words in refused(run, tmp_path, build(changes))
