@@ -19,7 +19,7 @@ from ft_s2a.models.builder import build
 from ft_s2a.training.folder import check_folder, save_best, start_folder, write_results
 from ft_s2a.training.loop import Outcome, TrainingLoop, columns_of
 from ft_s2a.training.recipe import Recipe
-from ft_s2a.training.sets import Paths, open_sets, run_key, with_heads
+from ft_s2a.training.sets import Paths, fit_crop, open_sets, run_key, with_heads
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +91,7 @@ def train(
         raise FtS2aError("--resume and --overwrite exclude each other", remedy="choose one")
     folder = Path(out)
     check_folder(folder, resume=resume, overwrite=overwrite)
+    recipe = fit_crop(recipe, data)
     sets = open_sets(recipe, data, fasta)
     recipe = with_heads(recipe, sets)
     key = run_key(recipe, sets)

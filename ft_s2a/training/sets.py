@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ft_s2a.conventions.hashing import sha256_json
 from ft_s2a.data.dataset import TrackDataset
+from ft_s2a.data.store import open_store
 from ft_s2a.errors import ConfigError, DataError, near_miss
 from ft_s2a.models.config import HeadConfig
 from ft_s2a.tracks.table import TrackTable
@@ -76,6 +77,33 @@ def open_sets(recipe: Recipe, data: Paths, fasta: Paths | None = None) -> tuple[
         table = TrackTable(tuple(dataclasses.replace(t, head=head) for t in opened.tracks))
         found.append(HeadSet(head, opened, table))
     return _with_unique_names(found)
+
+
+def fit_crop(recipe: Recipe, data: Paths) -> Recipe:
+    """Let the network crop more bins where a set knows fewer than it would predict.
+
+    Released sets hold what they hold: theirs cannot be built again for another network, whose
+    weights do not depend on the crop.
+    """
+    model = recipe.model
+    inputs, output = model.geometry.input_bins, model.geometry.output_bins
+    stored = [open_store(path)[1].geometry for path in _mapping(data).values()]
+    fewest = min((geometry.output_bins for geometry in stored), default=output)
+    crop = (inputs - fewest) // 2
+    # Anything else is an error of the set's, which opening it explains.
+    fits = all(g.bin_size == model.bin_size and g.crop >= crop * g.bin_size for g in stored)
+    if fewest >= output or (inputs - fewest) % 2 or not fits:
+        return recipe
+    _log.warning(
+        "the training windows have %d bins, not the %d of the recipe: the network crops %d "
+        "instead of %d bins at each side",
+        fewest,
+        output,
+        crop,
+        model.crop_bins,
+    )
+    changed = model.model_copy(update={"crop_bins": crop})
+    return recipe.model_copy(update={"model": changed})
 
 
 def with_heads(recipe: Recipe, sets: Sequence[HeadSet]) -> Recipe:

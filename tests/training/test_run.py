@@ -574,3 +574,20 @@ def test_a_set_that_keeps_its_sequence_trains_as_one_with_a_genome(
         DataError, match=r"kept\.zarr: the set keeps its own sequence; leave --fasta"
     ):
         run(make_recipe(), kept, tmp_path / "run", fasta="genome.fa", overwrite=True)
+
+
+def test_a_network_crops_to_windows_of_fewer_bins(
+    toy: SimpleNamespace, make_recipe: Callable[..., Any], tmp_path: Path, caplog: Any
+) -> None:
+    """Sets that were released with few bins cannot be built again for another network."""
+    from_bigwigs(
+        toy.fasta, toy.tracks, tmp_path / "set.zarr", split="valid=II,train=I",
+        bin_size=16, input_length=512, crop_bins=10,
+    )  # fmt: skip
+    run(make_recipe(steps=1), tmp_path / "set.zarr", tmp_path / "run")
+    assert (
+        "have 12 bins, not the 24 of the recipe: the network crops 10 instead of 4" in caplog.text
+    )
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["crop_bins"] == 10
+    assert load_recipe(tmp_path / "run" / "recipe.yaml").model.crop_bins == 10
