@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ft_s2a.errors import FormatError, require_file
-from ft_s2a.models.config import ModelConfig
+from ft_s2a.errors import ConfigError, FormatError, require_file
+from ft_s2a.models.config import Basenji2Config, ModelConfig
 
 if TYPE_CHECKING:
     from ft_s2a.models.network import Network
@@ -84,6 +84,10 @@ def load_network(path: str | Path, config: ModelConfig, form: WeightsFormat) -> 
     if form == "keras-h5":
         from ft_s2a.checkpoint.keras import load_keras_basenji2
 
+        if not isinstance(config, Basenji2Config):
+            raise ConfigError(
+                f"the format {form} is of a basenji2, not of a {config.architecture}", where=path
+            )
         return load_keras_basenji2(path, config, head=config.heads[0].name)
     from ft_s2a.checkpoint.files import load_weights
 

@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 from ft_s2a.checkpoint.keras_graph import config_from_keras
 from ft_s2a.errors import ConfigError, FormatError, require_file
 from ft_s2a.models.basenji2 import Basenji2
-from ft_s2a.models.config import Basenji2Config, HeadConfig, first_difference, head_of, parse_config
+from ft_s2a.models.config import (
+    Basenji2Config,
+    HeadConfig,
+    first_difference,
+    head_of,
+    validate_config,
+)
 
 # Not stated by a file, or about training only: the caller's config may differ.
 _FREE = (
@@ -135,7 +141,7 @@ def _agreed(
 
 def _with_heads(config: Basenji2Config, heads: list[dict[str, Any]], path: Path) -> Basenji2Config:
     document = {**config.model_dump(), "heads": heads}
-    return parse_config(document, where=str(path))
+    return validate_config(Basenji2Config, document, where=str(path))
 
 
 def _stated_config(file: Any, head: str, path: Path) -> Basenji2Config | None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from ft_s2a.errors import FormatError
-from ft_s2a.models.config import Basenji2Config, parse_config
+from ft_s2a.models.config import Basenji2Config, validate_config
 
 # Act in training only; the 2020 code always puts a shift (by nothing) into the graph.
 _AUGMENTATION = frozenset({"StochasticReverseComplement", "StochasticShift", "SwitchReverse"})
@@ -53,7 +53,7 @@ def config_from_keras(document: Mapping[str, Any], *, head: str, where: str) -> 
             where=where,
             expected="the description of a functional Keras model",
         ) from error
-    return parse_config(settings, where=where)
+    return validate_config(Basenji2Config, settings, where=where)
 
 
 @dataclass(frozen=True)

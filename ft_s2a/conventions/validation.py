@@ -15,6 +15,11 @@ def describe(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"]) or "document"
     message = str(first["msg"]).removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if first["type"].startswith("union_tag_"):  # no kind of thing has this name
+        context = first["ctx"]
+        field = str(context["discriminator"]).strip("'")
+        known = context.get("expected_tags", "one")
+        return f"{place}.{field} is {context.get('tag')!r}; expected {known}{more}"
     if first["type"] == "extra_forbidden":
         return f"unknown field {place!r}{more}"
     if isinstance(first.get("input"), Mapping):  # a rule over several fields, which it names

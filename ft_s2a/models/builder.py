@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ft_s2a.models.basenji2 import Basenji2
 from ft_s2a.models.config import Basenji2Config, ModelConfig
+from ft_s2a.models.enformer import Enformer
+from ft_s2a.models.enformer_config import EnformerConfig
 from ft_s2a.models.network import Network
-
-_NETWORKS = {Basenji2Config: Basenji2}
 
 
 def build(config: ModelConfig) -> Network:
@@ -20,4 +20,8 @@ def build(config: ModelConfig) -> Network:
     >>> sum(p.numel() for p in network.heads.parameters())
     1537
     """
-    return _NETWORKS[type(config)](config)
+    if isinstance(config, Basenji2Config):
+        return Basenji2(config)
+    if isinstance(config, EnformerConfig):
+        return Enformer(config)
+    raise TypeError(f"no network belongs to {type(config).__name__}")

@@ -7,27 +7,19 @@ Sources: Basenji2 is Kelley 2020 (doi 10.1371/journal.pcbi.1008050), calico/base
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ConfigError, GeometryError, near_miss
 from ft_s2a.geometry import Geometry
+from ft_s2a.models.config_base import HeadConfig as HeadConfig
+from ft_s2a.models.config_base import NetworkConfig, check_head_names, find_head
+from ft_s2a.models.enformer_config import EnformerConfig
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class HeadConfig(_Frozen):
-    """One output head: its name and number of tracks."""
-
-    name: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_-]+$")
-    tracks: int = Field(ge=1)
-
-
-class Basenji2Config(_Frozen):
+class Basenji2Config(NetworkConfig):
     """A Basenji2-like network: convolution tower, dilated residual blocks, linear heads.
 
     The defaults are the published human network without its tracks.  Widths are channels,
@@ -97,9 +89,7 @@ class Basenji2Config(_Frozen):
                 raise ValueError(f"{name} must be positive")
         if self.block == "gelu_conv_norm" and self.residual_activation != "none":
             raise ValueError("residual_activation needs block: conv_norm_gelu")
-        names = [head.name for head in self.heads]
-        if len(set(names)) != len(names):
-            raise ValueError(f"two heads have the same name: {names}")
+        check_head_names(self.heads)
         _ = self.geometry
         return self
 
@@ -122,18 +112,16 @@ class Basenji2Config(_Frozen):
         return head_of(self, head).tracks
 
 
-# A union on `architecture` as soon as there is a second network.
-ModelConfig = Basenji2Config
+ModelConfig = Annotated[Basenji2Config | EnformerConfig, Field(discriminator="architecture")]
 
-_ARCHITECTURES: dict[str, type[ModelConfig]] = {"basenji2": Basenji2Config}
+Config = TypeVar("Config", Basenji2Config, EnformerConfig)
+
+_ARCHITECTURES = ("basenji2", "enformer")
 
 
 def head_of(config: ModelConfig, name: str) -> HeadConfig:
     """Find a head by name, or raise ConfigError with the known ones."""
-    for head in config.heads:
-        if head.name == name:
-            return head
-    raise ConfigError(f"no head {name!r}", remedy=near_miss(name, [h.name for h in config.heads]))
+    return find_head(config.heads, name)
 
 
 def parse_config(document: Mapping[str, Any], *, where: str | None = None) -> ModelConfig:
@@ -151,12 +139,23 @@ def parse_config(document: Mapping[str, Any], *, where: str | None = None) -> Mo
             where=where,
             remedy=near_miss(str(architecture), _ARCHITECTURES),
         )
+    if architecture == "basenji2":
+        return validate_config(Basenji2Config, document, where=where)
+    return validate_config(EnformerConfig, document, where=where)
+
+
+def validate_config(
+    kind: type[Config], document: Mapping[str, Any], *, where: str | None = None
+) -> Config:
+    """Validate a config of a known architecture; see :func:`parse_config`."""
     try:
-        return _ARCHITECTURES[str(architecture)].model_validate(dict(document))
+        return kind.model_validate(dict(document))
     except ValidationError as error:
         raise ConfigError(describe(error), where=where) from error
     except GeometryError as error:
-        raise ConfigError(error.what, where=where, remedy=error.remedy) from error
+        raise ConfigError(
+            error.what, where=where, expected=error.expected, remedy=error.remedy
+        ) from error
 
 
 def first_difference(ours: ModelConfig, theirs: ModelConfig) -> str | None:

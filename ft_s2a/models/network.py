@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -23,10 +24,18 @@ class Network(nn.Module):
     """
 
     heads: nn.ModuleDict
+    frozen: tuple[str, ...] = ()  # stages that stay in evaluation mode; see `freeze`
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training or evaluation mode; frozen stages stay in evaluation mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def trunk(self, one_hot: Tensor) -> Tensor:
         """Compute :meth:`embed` for an input that was checked."""
@@ -54,14 +63,18 @@ class Network(nn.Module):
             raise GeometryError(
                 f"the input has shape {tuple(one_hot.shape)}", expected="[batch, length, 4]"
             )
-        length, bin_size, crop = one_hot.shape[1], self.config.bin_size, self.config.crop_bins
+        self.check_length(one_hot.shape[1])
+        return self.trunk(one_hot)
+
+    def check_length(self, length: int) -> None:
+        """Raise GeometryError for an input length (bp) that the network cannot take."""
+        bin_size, crop = self.config.bin_size, self.config.crop_bins
         if length % bin_size or length // bin_size <= 2 * crop:
             raise GeometryError(
                 f"an input of {length} bp",
                 expected=f"a multiple of {bin_size} bp that leaves bins after a crop of "
                 f"{crop} at each side",
             )
-        return self.trunk(one_hot)
 
     def forward(self, one_hot: Tensor, head: str, tracks: Tensor | None = None) -> Tensor:
         """Predict one head in target units.

@@ -1,14 +1,16 @@
 """Configs of networks that have a name, full size with all their heads (torch-free).
 
-Sources: ``basenji2-kelley2020`` is calico/basenji 24403ec, ``manuscripts/cross2020``; the other two
-are the networks of the original research code (Katharina782/FT_S2A), whose checkpoints looked
-alike although the networks differ.
+Sources: ``basenji2-kelley2020`` is calico/basenji 24403ec, ``manuscripts/cross2020``; ``enformer``
+is Avsec 2021 (doi 10.1038/s41592-021-01252-x).  The others are the networks of the original
+research code (Katharina782/FT_S2A), of which two had checkpoints that looked alike although the
+networks differ.
 """
 
 from __future__ import annotations
 
 from ft_s2a.errors import ConfigError, near_miss
 from ft_s2a.models.config import Basenji2Config, HeadConfig, ModelConfig
+from ft_s2a.models.enformer_config import EnformerConfig
 
 _HEADS = (HeadConfig(name="human", tracks=5313), HeadConfig(name="mouse", tracks=1643))
 
@@ -38,6 +40,9 @@ _NAMED: dict[str, ModelConfig] = {
             "dilations": (2, 2, 3, 5, 8, 11, 17, 26, 38, 58, 86),
         }
     ),
+    "enformer": EnformerConfig(gamma="tensorflow", heads=_HEADS),
+    "mediumenf": EnformerConfig(depth=5, final_pointwise=False, heads=_HEADS),
+    "smallenf": EnformerConfig(depth=5, final_pointwise=False, feed_forward=False, heads=_HEADS),
 }
 
 
@@ -50,6 +55,8 @@ def named(name: str) -> ModelConfig:
         ``basenji2-kelley2020``: the published network.  ``basenji2-prime``: Basenji2', GELU before
         the residual connection, dilations of its trained checkpoint (the later "debug" run is the
         same with the dilations of the next).  ``basenji2-double-prime``: Basenji2'', GELU after it.
+        ``enformer``: the published network, with TensorFlow's position features.  ``mediumenf``:
+        five blocks, no final pointwise layer.  ``smallenf``: the same without feed-forward layers.
 
     Raises
     ------
@@ -62,6 +69,8 @@ def named(name: str) -> ModelConfig:
     1643
     >>> named("basenji2-double-prime").residual_activation
     'after_add'
+    >>> named("smallenf").depth
+    5
     """
     try:
         return _NAMED[name]
