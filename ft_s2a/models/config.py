@@ -99,6 +99,11 @@ class Basenji2Config(NetworkConfig):
         return int(2 ** (1 + len(self.tower_channels)))
 
     @property
+    def least_bins(self) -> int:
+        """Bins of the shortest input that the network takes."""
+        return 2 * self.crop_bins + 1
+
+    @property
     def geometry(self) -> Geometry:
         """Input length, bin size and crop."""
         return Geometry(self.input_length, self.bin_size, self.crop_bins)

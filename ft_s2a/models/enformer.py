@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ft_s2a.errors import GeometryError
 from ft_s2a.models.attention import RelativeAttention
 from ft_s2a.models.checkpointing import Checkpoint, run_stage
 from ft_s2a.models.enformer_config import EnformerConfig
@@ -82,16 +81,6 @@ class Enformer(Network):
         if self.final is not None:
             x = run_stage(self.final, x, again=self.checkpoint == "all")
         return x
-
-    def check_length(self, length: int) -> None:
-        """Raise GeometryError for an input length (bp) that gives too few bins, or part of one."""
-        bin_size, kept = self.config.bin_size, self.config.target_bins or 1
-        if length % bin_size or length // bin_size < kept:
-            raise GeometryError(
-                f"an input of {length} bp ({length / bin_size:g} bins)",
-                expected=f"a multiple of {bin_size} bp of at least {kept} bins "
-                f"({kept * bin_size} bp), the target's",
-            )
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _positions(self, bins: int) -> list[Tensor]:

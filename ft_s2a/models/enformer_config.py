@@ -145,6 +145,11 @@ class EnformerConfig(NetworkConfig):
         return 0 if self.target_bins is None else (bins - self.target_bins) // 2
 
     @property
+    def least_bins(self) -> int:
+        """Bins of the shortest input that the network takes."""
+        return self.target_bins or 1
+
+    @property
     def geometry(self) -> Geometry:
         """Input length, bin size and crop.
 

@@ -63,18 +63,14 @@ class Network(nn.Module):
             raise GeometryError(
                 f"the input has shape {tuple(one_hot.shape)}", expected="[batch, length, 4]"
             )
-        self.check_length(one_hot.shape[1])
-        return self.trunk(one_hot)
-
-    def check_length(self, length: int) -> None:
-        """Raise GeometryError for an input length (bp) that the network cannot take."""
-        bin_size, crop = self.config.bin_size, self.config.crop_bins
-        if length % bin_size or length // bin_size <= 2 * crop:
+        length, bin_size, least = one_hot.shape[1], self.config.bin_size, self.config.least_bins
+        if length % bin_size or length // bin_size < least:
             raise GeometryError(
                 f"an input of {length} bp",
-                expected=f"a multiple of {bin_size} bp that leaves bins after a crop of "
-                f"{crop} at each side",
+                expected=f"a multiple of {bin_size} bp of at least {least} bins "
+                f"({least * bin_size} bp)",
             )
+        return self.trunk(one_hot)
 
     def forward(self, one_hot: Tensor, head: str, tracks: Tensor | None = None) -> Tensor:
         """Predict one head in target units.
