@@ -112,6 +112,10 @@ class Basenji2Config(NetworkConfig):
         """Return the same network with other heads."""
         return Basenji2Config.model_validate({**self.model_dump(), "heads": tuple(heads)})
 
+    def with_crop(self, bins: int) -> Basenji2Config:
+        """Return the same network with another number of bins cropped at each side."""
+        return Basenji2Config.model_validate({**self.model_dump(), "crop_bins": bins})
+
     def tracks_of(self, head: str) -> int:
         """Return the number of tracks of a head."""
         return head_of(self, head).tracks

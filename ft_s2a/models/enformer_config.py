@@ -170,6 +170,11 @@ class EnformerConfig(NetworkConfig):
         """Return the same network with other heads."""
         return EnformerConfig.model_validate({**self.model_dump(), "heads": tuple(heads)})
 
+    def with_crop(self, bins: int) -> EnformerConfig:
+        """Return the same network with another number of bins cropped at each side."""
+        kept = self.input_length // self.bin_size - 2 * bins
+        return EnformerConfig.model_validate({**self.model_dump(), "target_bins": kept})
+
     def tracks_of(self, head: str) -> int:
         """Return the number of tracks of a head."""
         return find_head(self.heads, head).tracks

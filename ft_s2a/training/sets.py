@@ -102,7 +102,7 @@ def fit_crop(recipe: Recipe, data: Paths) -> Recipe:
         crop,
         model.crop_bins,
     )
-    changed = model.model_copy(update={"crop_bins": crop})
+    changed = model.with_crop(crop)
     return recipe.model_copy(update={"model": changed})
 
 
