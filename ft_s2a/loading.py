@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -20,10 +18,12 @@ from ft_s2a.entries.schema import Entry, check_heads
 from ft_s2a.errors import ConfigError, FormatError, MissingFileError
 from ft_s2a.geometry import Geometry
 from ft_s2a.models.config import ModelConfig, head_of, parse_config
+from ft_s2a.models.inference import for_inference
 from ft_s2a.models.network import Network
 from ft_s2a.tracks.table import TrackTable, read_tracks
 
 Precision = Literal["float32", "bf16"]
+_DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class SequenceModel:
 
     Parameters
     ----------
-    network : nn.Module
-        Calls as ``network(one_hot [B, L, 4], head, tracks=None) -> [B, bins, tracks]``.
+    network : Network
+        With all its layers, in float32.  It does not compute the predictions: `fast` does.
     table : TrackTable
         Tracks of all heads, in order.
     name, version : str
@@ -43,6 +43,13 @@ class SequenceModel:
     ensemble : {'none', 'rc'}
         What `predict` averages by default.
     precision : {'float32', 'bf16'}
+    compile : bool
+
+    Attributes
+    ----------
+    fast : Network
+        The copy of `network` that computes, made with the object by
+        :func:`ft_s2a.models.for_inference`.  Later changes of `network` do not reach it.
     """
 
     network: Network
@@ -51,6 +58,13 @@ class SequenceModel:
     version: str = "run"
     ensemble: Literal["none", "rc"] = "rc"
     precision: Precision = "float32"
+    compile: bool = False
+    fast: Network = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        dtype = _DTYPES[self.precision]
+        fast = for_inference(self.network, dtype=dtype, compile=self.compile)
+        object.__setattr__(self, "fast", fast)  # frozen for everybody else
 
     @property
     def config(self) -> ModelConfig:
@@ -110,20 +124,20 @@ class SequenceModel:
         -------
         float tensor [B, bins, tracks]
         """
-        name = self.head(head)
-        with self._cast():
-            output: Tensor = self.network(one_hot.to(self.device), name, tracks)
-        return output.float()
+        output: Tensor = self.fast(one_hot.to(self.device), self.head(head), tracks)
+        return output
 
     def embed(self, one_hot: Tensor) -> Tensor:
         """Trunk output that enters the heads, [B, bins, channels]."""
-        with self._cast():
-            return self.network.embed(one_hot.to(self.device)).float()
+        return self.fast.embed(one_hot.to(self.device)).float()
 
     def for_head(
         self, head: str | None = None, tracks: Tensor | None = None, *, channels_first: bool = True
     ) -> nn.Module:
         """One head as a plain module: one-hot in, [B, bins, tracks] out.
+
+        Where a gradient with respect to the input is asked for, the layers of `network` compute, so
+        that attribution methods can hook them; otherwise `fast` does.
 
         Parameters
         ----------
@@ -131,14 +145,6 @@ class SequenceModel:
             Take [B, 4, L] (as most attribution tools give it) instead of [B, L, 4].
         """
         return _HeadModule(self, self.head(head), tracks, channels_first)
-
-    @contextlib.contextmanager
-    def _cast(self) -> Iterator[None]:
-        if self.precision == "float32":
-            yield
-        else:
-            with torch.autocast(self.device.type, dtype=torch.bfloat16):
-                yield
 
 
 class _HeadModule(nn.Module):
@@ -154,6 +160,9 @@ class _HeadModule(nn.Module):
 
     def forward(self, one_hot: Tensor) -> Tensor:
         rows = one_hot.transpose(1, 2) if self._channels_first else one_hot
+        if torch.is_grad_enabled() and one_hot.requires_grad:
+            output: Tensor = self.network(rows.to(self._model.device), self._head, self._tracks)
+            return output
         return self._model(rows, self._head, self._tracks)
 
 
@@ -162,6 +171,7 @@ def load_model(
     *,
     device: str | torch.device = "cpu",
     precision: Precision = "float32",
+    compile: bool = False,
 ) -> SequenceModel:
     """Load a model of the zoo, of an entry's folder, or of a run folder.
 
@@ -173,7 +183,11 @@ def load_model(
         Name (``yeast/basenji2``), or path of an entry or a run folder.
     device : str or torch.device
     precision : {'float32', 'bf16'}
-        bf16 computes in autocast; outputs differ at the third digit.
+        bf16 computes everything in bfloat16; outputs differ at the third digit.  It pays on GPUs,
+        and on CPUs with AMX or AVX512-BF16.
+    compile : bool
+        Compile with ``torch.compile``: on GPUs and in bf16, for some minutes at the first call,
+        which pays for thousands of windows.  See :func:`ft_s2a.models.for_inference`.
 
     Returns
     -------
@@ -192,7 +206,7 @@ def load_model(
         one_hot = torch.from_numpy(ft_s2a.Genome("genome.fa").one_hot("II", 0, 16_384))
         model(one_hot[None])  # [1, 112, 5], target units
     """
-    if precision not in ("float32", "bf16"):
+    if precision not in _DTYPES:
         raise ConfigError(f"precision is {precision!r}", expected="float32 or bf16")
     path = Path(entry).expanduser()
     if (path / "config.json").is_file() and not (path / "entry.yaml").is_file():
@@ -208,7 +222,7 @@ def load_model(
             f"device {device!r} cannot be used ({str(error).splitlines()[0]})",
             remedy="use cpu, or install a torch for this device",
         ) from error
-    return SequenceModel(network, table, name, version, ensemble, precision)  # type: ignore[arg-type]
+    return SequenceModel(network, table, name, version, ensemble, precision, compile)  # type: ignore[arg-type]
 
 
 def _from_run(folder: Path) -> tuple[Network, TrackTable]:

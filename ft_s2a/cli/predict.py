@@ -69,6 +69,9 @@ def predict(
     precision: Annotated[
         Precision, typer.Option("--precision", help="bf16 is faster on some devices.")
     ] = Precision.float32,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile first: for many windows on a GPU or in bf16.")
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted prediction.")
     ] = False,
@@ -90,7 +93,7 @@ def predict(
         raise FtS2aError(f"--shifts is {shifts!r}", expected="whole numbers, 0 or -1,0,1") from None
     genome = Genome(fasta)
     chosen = resolve_regions(genome.sizes, bed=regions, chroms=chrom or (), of=str(fasta))
-    model = load_model(entry, device=device, precision=precision.value)
+    model = load_model(entry, device=device, precision=precision.value, compile=compiled)
     frame = predict_tracks(
         model,
         genome,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,7 @@ class Activation:
     """GELU of values that are all kept multiplied by `scale`.
 
     ``x * sigmoid(1.702 x)`` takes three passes over the memory; in units of 1 / 1.702 it is SiLU,
-    which takes one.  A network of affine layers keeps to such units when its input and its biases
-    are multiplied by `scale`, and its output is divided by it.
+    which takes one.  Affine layers keep to such units when their biases are multiplied by `scale`.
     """
 
     form: GeluForm
@@ -78,9 +77,12 @@ def fold(network: Basenji2, scale: float = 1.0) -> FoldedBasenji2:
     ----------
     network : Basenji2
     scale : float
-        Factor of the biases (see :class:`Activation`).
+        Unit of all values inside (see :class:`Activation`): biases are multiplied by it, and so are
+        the weights of a stem that takes the one-hot letters as they are.
     """
     stem = _affine(network.stem, scale)
+    if network.config.block == "conv_norm_gelu":
+        stem = [replace(stem[0], weight=stem[0].weight * scale)]
     tower = [_affine(block, scale) for block in network.tower]
     dilated = [_affine(block, scale) for block in network.dilated]
     final = _affine(network.final, scale)

@@ -15,38 +15,40 @@ from ft_s2a.models.config import Basenji2Config
 from ft_s2a.models.folding import Activation, Affine, FoldedBasenji2, fold
 from ft_s2a.models.layers import TrackHead
 from ft_s2a.models.network import Network
-from ft_s2a.models.tiled import TiledTrunk, can_tile, padded
+from ft_s2a.models.tiled import TiledTrunk, padded, worth_tiling
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
 def for_inference(
-    network: Basenji2, *, dtype: torch.dtype = torch.float32, compile: bool = False
-) -> FastBasenji2:
+    network: Network, *, dtype: torch.dtype = torch.float32, compile: bool = False
+) -> Network:
     """Copy a trained network into a form that computes its outputs faster.
 
     The norms are folded into the convolutions, and everything is computed in one dtype.  On CPUs,
-    float32 convolutions are computed in tiles, with half of the multiplications (Winograd), unless
-    a gradient with respect to the input is asked for.  Outputs differ from the network's own by
-    rounding: about 1e-6 of their range in float32.
+    float32 convolutions of wide networks are computed in tiles, with half of the multiplications
+    (Winograd), unless a gradient with respect to the input is asked for.  Outputs differ from the
+    network's own by rounding: some 1e-6 of their range in float32.
 
     The copy takes nothing from the network later on: change the network, and make a new one.
+    Networks other than Basenji2 have no such form yet; they compute as they are, half the width in
+    autocast.
 
     Parameters
     ----------
-    network : Basenji2
-        In evaluation or training mode; the running statistics are used.  It is not changed.
+    network : Network
+        Trained, on its device.
     dtype : torch.dtype
         Of weights and activations; outputs are float32 (float64 for float64).  bfloat16 pays on
         GPUs, and on CPUs with AMX or AVX512-BF16; on others it is slower than float32.
     compile : bool
-        Compile with ``torch.compile`` where it pays (everywhere but in the tiles).  The first call
-        for each shape then takes from half a minute to some minutes, which tens of windows on
-        a CPU, or thousands on a GPU, earn back.  Without a compiler there is one warning.
+        Compile what is not computed in tiles with ``torch.compile``.  The first call for a shape
+        then takes up to some minutes, which pays for thousands of windows.  Where there is no
+        compiler, there is one warning.
 
     Returns
     -------
-    FastBasenji2
+    Network
         With the `config`, `embed` and `forward` of the network; no parameters to train.
 
     Examples
@@ -62,10 +64,12 @@ def for_inference(
     """
     if dtype not in _DTYPES:
         raise ConfigError(f"dtype is {dtype}", expected=", ".join(str(d) for d in _DTYPES))
-    return FastBasenji2(network, dtype, compile)
+    if isinstance(network, Basenji2):
+        return _FastBasenji2(network, dtype, compile)
+    return _AsItIs(network, dtype, compile)
 
 
-class FastBasenji2(Network):
+class _FastBasenji2(Network):
     """What :func:`for_inference` makes."""
 
     config: Basenji2Config
@@ -76,7 +80,7 @@ class FastBasenji2(Network):
         folded = fold(network, activation.scale)
         self.direct = _DirectTrunk(network.config, folded, activation, dtype)
         device = next(network.parameters()).device
-        tiled = device.type == "cpu" and dtype == torch.float32 and can_tile(network.config)
+        tiled = device.type == "cpu" and dtype == torch.float32 and worth_tiling(network.config)
         self.tiled = TiledTrunk(network.config, folded, activation) if tiled else None
         self._direct: Callable[[Tensor], Tensor] = (
             _Compiled(self.direct) if compile else self.direct
@@ -91,6 +95,36 @@ class FastBasenji2(Network):
         if self.tiled is not None and one_hot.device.type == "cpu" and not _tracked(one_hot):
             return torch.stack([self.tiled(rows) for rows in one_hot.float()])
         return self._direct(one_hot)
+
+
+class _AsItIs(Network):
+    """Any other network: its own layers, not copied, and autocast for dtypes of half the width."""
+
+    def __init__(self, network: Network, dtype: torch.dtype, compile: bool) -> None:
+        super().__init__(network.config)
+        self._dtype = dtype
+        self.network = network
+        self.heads = network.heads
+        self._trunk: Callable[[Tensor], Tensor] = network.trunk
+        if compile:
+            self._trunk = _Compiled(network.trunk)
+
+    def trunk(self, one_hot: Tensor) -> Tensor:
+        """Compute :meth:`embed` for an input that was checked."""
+        with self._cast(one_hot):
+            return self._trunk(one_hot)
+
+    def forward(self, one_hot: Tensor, head: str, tracks: Tensor | None = None) -> Tensor:
+        """Predict one head in target units."""
+        with self._cast(one_hot):
+            output: Tensor = super().forward(one_hot, head, tracks)
+        return output.float()
+
+    def _cast(self, one_hot: Tensor) -> torch.autocast:
+        half = self._dtype in (torch.bfloat16, torch.float16)
+        return torch.autocast(
+            one_hot.device.type, dtype=self._dtype if half else None, enabled=half
+        )
 
 
 def _tracked(x: Tensor) -> bool:
@@ -119,18 +153,20 @@ class _DirectTrunk(nn.Module):
         self.stem = _convolution(folded.stem, dtype)
         self.tower = nn.ModuleList(_convolution(layer, dtype) for layer in folded.tower)
         self.dilated = nn.ModuleList(
-            nn.ModuleList(_convolution(layer, dtype) for layer in pair) for pair in folded.dilated
+            _convolution(layer, dtype) for pair in folded.dilated for layer in pair
         )
         self.final = _convolution(folded.final, dtype)
 
     def forward(self, one_hot: Tensor) -> Tensor:
         config, act = self._config, self._activation
         before = config.block == "gelu_conv_norm"
-        x = (one_hot * act.scale).to(self._dtype)
-        x = x.unsqueeze(1).permute(0, 3, 1, 2)  # [B, 4, 1, L] in memory [B, L, 4]
-        for conv in (self.stem, *self.tower):
+        x = one_hot.to(torch.promote_types(one_hot.dtype, self._dtype))
+        x = (act(x * act.scale) if before else x).to(self._dtype)
+        x = self.stem(x.unsqueeze(1).permute(0, 3, 1, 2))  # [B, 4, 1, L] in memory [B, L, 4]
+        x = _halved(x if before else act(x))
+        for conv in self.tower:
             x = _halved(conv(act(x)) if before else act(conv(x)))
-        for wide, back in self.dilated:  # type: ignore[misc]  # pairs
+        for wide, back in zip(self.dilated[::2], self.dilated[1::2], strict=True):
             y = back(act(wide(act(x)))) if before else back(act(wide(x)))
             if config.residual_activation == "before_add":
                 y = act(y)
@@ -164,7 +200,8 @@ def _convolution(layer: Affine, dtype: torch.dtype) -> nn.Conv2d:
         conv.weight.copy_(layer.weight.unsqueeze(2))
         assert conv.bias is not None
         conv.bias.copy_(layer.bias)
-    return conv.to(memory_format=torch.channels_last).requires_grad_(False)
+    conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
+    return conv.requires_grad_(False)
 
 
 class _FastHead(nn.Module):
@@ -192,21 +229,19 @@ class _FastHead(nn.Module):
 class _Compiled:
     """A function compiled at its first call, or as it is where that cannot be done."""
 
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module
-        self._function: Callable[[Tensor], Tensor] = torch.compile(
-            module, options={"freezing": True}
-        )
+    def __init__(self, plain: Callable[[Tensor], Tensor]) -> None:
+        self._plain = plain
+        # Constant weights are laid out once, for the library's products.
+        self._function = torch.compile(plain, options={"freezing": True})
 
     def __call__(self, x: Tensor) -> Tensor:
         from torch._dynamo.exc import TorchDynamoException
 
-        if self._function is not self._module:
+        if self._function is not self._plain:
             try:
                 return self._function(x)
             except TorchDynamoException as error:
-                reason = str(error).strip().splitlines()[0]
-                warnings.warn(f"torch.compile failed ({reason}): not compiled", stacklevel=2)
-                self._function = self._module
-        result: Tensor = self._module(x)
-        return result
+                reason = " ".join(str(error).split("\n\n")[0].split())
+                warnings.warn(f"not compiled, and slower for it: {reason}", stacklevel=2)
+                self._function = self._plain
+        return self._plain(x)

@@ -16,14 +16,16 @@ from ft_s2a.models.config import Basenji2Config
 from ft_s2a.models.folding import Activation, Affine, FoldedBasenji2
 from ft_s2a.models.winograd import TAPS, TILE, TiledConvolution
 
+_LEAST_CHANNELS = 128  # of narrower networks, the direct convolutions are as fast
 _BLOCK = 256 * TILE  # rows that a layer of the tower takes at once
 _STEM_BLOCK = 512  # rows that the stem gives at once; at most _BLOCK
 
 
-def can_tile(config: Basenji2Config) -> bool:
+def worth_tiling(config: Basenji2Config) -> bool:
     """Whether :class:`TiledTrunk` computes these kernels, and is faster (with MKL's products)."""
     return (
-        torch.backends.mkl.is_available()
+        torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+        and config.stem_channels >= _LEAST_CHANNELS
         and config.tower_kernel in TAPS
         and config.dilated_kernel in TAPS
     )
@@ -77,13 +79,13 @@ class TiledTrunk(nn.Module):
         for depth in range(len(self.tower), 0, -1):
             layer: _Pooled = self.tower[depth - 1]  # type: ignore[assignment]
             sink = _Inlet(layer, len(one_hot) >> depth, sink)
-        rows = one_hot * act.scale
-        self.stem(act.overwrite(rows) if config.block == "gelu_conv_norm" else rows, sink)
+        pre = config.block == "gelu_conv_norm"
+        self.stem(act.overwrite(one_hot * act.scale) if pre else one_hot, sink)
         x = stream.rows
         for block in self.dilated:
             block(x)
         x = x[config.crop_bins : bins - config.crop_bins]
-        if config.block == "gelu_conv_norm":
+        if pre:
             x = act(x)
         x = act.overwrite(torch.addmm(self.bias, x, self.weight))
         return x[:, : config.final_channels] / act.scale
@@ -127,23 +129,23 @@ class _Inlet:
     def __init__(self, layer: _Pooled, length: int, sink: _Sink) -> None:
         self._layer = layer
         self._sink = sink
-        self._rows = torch.empty(2 * _BLOCK + 3 * layer.half + TILE, layer.inputs)
-        self._rows[: layer.half] = 0
-        self._filled = layer.half
+        self._rows = torch.empty(2 * _BLOCK + 3 * layer.margin + TILE, layer.inputs)
+        self._rows[: layer.margin] = 0
+        self._filled = layer.margin
         self._awaited = length
 
     def room(self, count: int) -> Tensor:
         return self._rows[self._filled : self._filled + count]
 
     def take(self, count: int) -> None:
-        half = self._layer.half
+        margin = self._layer.margin
         self._filled += count
         self._awaited -= count
-        while self._filled >= _BLOCK + 2 * half:
+        while self._filled >= _BLOCK + 2 * margin:
             self._run(_BLOCK)
         if not self._awaited:
-            self._rows[self._filled : self._filled + TILE + half] = 0
-            self._run(self._filled - half)
+            self._rows[self._filled : self._filled + TILE + margin] = 0
+            self._run(self._filled - margin)
 
     def _run(self, count: int) -> None:
         """Compute the next `count` rows of the convolution, and keep what later ones need."""
@@ -197,7 +199,8 @@ class _Stem(nn.Module):
         half = (width // inputs - 1) // 2
         framed = nn.functional.pad(rows, (0, 0, half, half))
         around = framed.as_strided((length // 2, width), (2 * inputs, 1))
-        for part in around.split(_STEM_BLOCK):
+        for first in range(0, len(around), _STEM_BLOCK):
+            part = around[first : first + _STEM_BLOCK]
             pairs = torch.mm(part.contiguous(), self.weight).view(-1, 2, outputs)
             self._pooling(pairs, self.bias, sink.room(len(part)))
             sink.take(len(part))
@@ -211,7 +214,7 @@ class _Pooled(nn.Module):
     def __init__(self, layer: Affine, pooling: _Pooling) -> None:
         super().__init__()
         kernel = _kernel(layer)
-        self.half = len(kernel) // 2
+        self.margin = len(kernel) // 2
         self.inputs = kernel.shape[1]
         self._pooling = pooling
         self._convolution = TiledConvolution(kernel)
@@ -220,7 +223,7 @@ class _Pooled(nn.Module):
     def forward(self, rows: Tensor, out: Tensor) -> None:
         """Fill `out` from twice as many convolved rows; `rows` begin half a kernel before."""
         tiles = -(-2 * len(out) // TILE)
-        convolved = self._convolution(rows[: tiles * TILE + 2 * self.half])
+        convolved = self._convolution(rows[: tiles * TILE + 2 * self.margin])
         pairs = convolved[: 2 * len(out)].view(len(out), 2, -1)
         self._pooling(pairs, self.bias, out)
 

@@ -236,7 +236,7 @@ class ZooModel(BaseModel, GradientMixin, LayerActivationMixin):  # type: ignore[
         hook = modules[layer].register_forward_hook(lambda *call: kept.append(call[2]))
         try:
             for head in model.heads:
-                model(one_hot, head)
+                model.network(one_hot.to(model.device), head)
                 if kept:
                     break
         finally:
