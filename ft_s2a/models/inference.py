@@ -231,12 +231,14 @@ class _Compiled:
 
     def __init__(self, plain: Callable[[Tensor], Tensor]) -> None:
         self._plain = plain
-        # Constant weights are laid out once, for the library's products.
-        self._function = torch.compile(plain, options={"freezing": True})
+        self._function: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
-        from torch._dynamo.exc import TorchDynamoException
+        from torch._dynamo.exc import TorchDynamoException  # seconds, which tiles do without
 
+        if self._function is None:
+            # Constant weights are laid out once, for the library's products.
+            self._function = torch.compile(self._plain, options={"freezing": True})
         if self._function is not self._plain:
             try:
                 return self._function(x)
