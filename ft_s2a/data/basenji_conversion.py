@@ -182,6 +182,7 @@ def convert(job: Job, state: Conversion) -> None:
             for future in pending:
                 future.cancel()
             raise
+    state.save()  # what follows can be interrupted as well
 
 
 def _cores() -> int:

@@ -8,12 +8,23 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs.blosc import Blosc
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, ZstdCodec
 
 # On real targets (CAGE, DNase, RNA) a higher level, or sorting the bytes first, takes longer and
 # saves no more than 2 %.
-LEVEL = 1
+_LEVEL = 1
+# Sorting the bits of codes first brings them to a quarter, ten times as fast as Zstandard.
+_FAST = 5
+
+
+def compressor(name: str) -> ZstdCodec | BloscCodec:
+    """How zarr compresses an array of a set."""
+    if name == "codes":
+        return BloscCodec(cname="lz4", clevel=_FAST, shuffle="bitshuffle", typesize=1)
+    return ZstdCodec(level=_LEVEL)
 
 
 class ChunkWriter:
@@ -35,13 +46,14 @@ class ChunkWriter:
         self._key: Callable[[tuple[int, ...]], str] = array.metadata.encode_chunk_key
         self._shape = array.shape[1:]
         self._dtype = array.dtype.newbyteorder("<")
-        self._zstd = Zstd(level=LEVEL)
+        codes = array.basename == "codes"
+        self._codec = Blosc("lz4", _FAST, Blosc.BITSHUFFLE) if codes else Zstd(level=_LEVEL)
 
     def write(self, index: int, values: NDArray[Any]) -> None:
         """Write one window."""
         if values.shape != self._shape:
             raise ValueError(f"a window of shape {values.shape}, not {self._shape}")
-        packed = self._zstd.encode(np.ascontiguousarray(values, dtype=self._dtype))
+        packed = self._codec.encode(np.ascontiguousarray(values, dtype=self._dtype))
         self._file(index).write_bytes(packed)
 
     def has(self, index: int) -> bool:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ft_s2a.data.store import TrackStatistics
 
-# Bins looked up at once: more would not stay in the processor's cache.
-_BLOCK = 64
+# Values looked up at once: more would not stay in the processor's cache.
+_BLOCK = 1 << 15
 # Bits of float16's infinity: what is not below it is infinite, NaN or has a sign.
 _INFINITY = 0x7C00
 
@@ -53,24 +53,20 @@ def sums_of(values: NDArray[Any]) -> Sums:
 
 def _sums_of_bits(bits: NDArray[np.uint16], largest: NDArray[np.uint16]) -> Sums:
     tracks = bits.shape[1]
-    sums = np.zeros((2, tracks))
-    looked_up = np.empty((min(_BLOCK, len(bits)), tracks))
-    for first in range(0, len(bits), _BLOCK):
-        block = bits[first : first + _BLOCK]
-        for table, kept in zip(_tables(), sums, strict=True):
-            found = looked_up[: len(block)]
-            # Without `mode`, numpy would look through a copy.
-            np.take(table, block, out=found, mode="clip")
-            kept += found.sum(axis=0)
+    both = np.zeros(tracks, dtype=np.complex128)
+    rows = max(1, _BLOCK // tracks)
+    for first in range(0, len(bits), rows):
+        both += _table().take(bits[first : first + rows]).sum(axis=0)
     maximum = largest.view(np.float16).astype(np.float64)
-    return Sums(np.full(tracks, float(len(bits))), sums[0], sums[1], maximum)
+    return Sums(np.full(tracks, float(len(bits))), both.real.copy(), both.imag.copy(), maximum)
 
 
 @functools.cache
-def _tables() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give y and y ln(y) of every finite float16 >= 0, by its bits."""
+def _table() -> NDArray[np.complex128]:
+    """Give y + i y ln(y) of every finite float16 >= 0, by its bits: one look-up, two sums."""
     y = np.arange(_INFINITY, dtype=np.uint16).view(np.float16).astype(np.float64)
-    return y, y * np.log(np.where(y > 0, y, 1.0))
+    table: NDArray[np.complex128] = y + 1j * (y * np.log(np.where(y > 0, y, 1.0)))
+    return table
 
 
 class Statistics:

@@ -12,11 +12,10 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
-from zarr.codecs import ZstdCodec
 
 from ft_s2a.conventions.atomic import refuse_existing
 from ft_s2a.conventions.validation import describe
-from ft_s2a.data.chunks import LEVEL
+from ft_s2a.data.chunks import compressor
 from ft_s2a.data.splits import SPLITS
 from ft_s2a.data.windows import Window
 from ft_s2a.errors import DataError, FormatError, OutputExistsError, TrackError, require_file
@@ -158,7 +157,7 @@ def create(
             shape=(len(windows), *shape),
             chunks=(1, *shape),
             dtype=kind,
-            compressors=ZstdCodec(level=LEVEL),
+            compressors=compressor(name),
             # One file for each window, and not a folder in a folder as well.
             chunk_key_encoding={"name": "default", "separator": "."},
         )
@@ -182,7 +181,7 @@ def write_unmappable(group: zarr.Group, mask: NDArray[np.bool_]) -> None:
         shape=mask.shape,
         chunks=(min(_MASK_ROWS, len(mask)), mask.shape[1]),
         dtype=mask.dtype,
-        compressors=ZstdCodec(level=LEVEL),
+        compressors=compressor("unmappable"),
     )
     array[...] = mask
 

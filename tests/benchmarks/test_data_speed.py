@@ -73,13 +73,13 @@ def order(data: TrackDataset) -> Iterator[int]:
 def test_reading_an_item(
     source: Path, data: TrackDataset, order: Iterator[int], compare: Callable[..., Any]
 ) -> None:
-    chunks = data.path / "targets" / "c"
+    chunks = data.path / "targets"
     zstd, fasta = Zstd(), Faidx(str(source / "genome.fa"), as_raw=True)
     starts = data.windows["start"].tolist()
 
     def peer() -> None:
         index = next(order)
-        np.frombuffer(zstd.decode((chunks / f"{index}" / "0" / "0").read_bytes()), np.float16)
+        np.frombuffer(zstd.decode((chunks / f"c.{index}.0.0").read_bytes()), np.float16)
         start = max(0, starts[index] - 8192)
         fasta.fetch("chr1", start + 1, min(start + INPUT, LENGTH))
 

@@ -429,7 +429,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("first", [2, 5, 6, 9])
 def test_a_resumed_conversion_gives_the_same_set(
-    published: Make, tmp_path: Path, interrupt: Any, first: int
+    published: Make,
+    tmp_path: Path,
+    interrupt: Any,
+    first: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     source = published(umap=True)
     (source.path / "tfrecords" / "train-3.tfr").write_bytes(zlib.compress(b""))
@@ -439,6 +443,7 @@ def test_a_resumed_conversion_gives_the_same_set(
     with pytest.raises(KeyboardInterrupt):
         from_basenji(source.path, out)
     assert not out.exists()
+    assert f"{first - 1} of 10 windows are done: go on with --resume" in caplog.text
     with pytest.raises(OutputExistsError, match=r"an interrupted run left \.set\.zarr\.unfinished"):
         from_basenji(source.path, out)
     with pytest.raises(ConfigError, match="started with other files or options"):

@@ -147,8 +147,7 @@ def test_a_fasta_that_is_gone_can_be_named_anew(
 
 
 def test_a_lost_chunk_is_noticed(copy: Path) -> None:
-    chunks = sorted((copy / "targets" / "c").rglob("*"))
-    (next(c for c in chunks if c.is_file())).unlink()
+    next(iter((copy / "targets").glob("c.*"))).unlink()
     with pytest.raises(FormatError, match=r"lacks the targets of 1 of \d+ windows; copy the whole"):
         TrackDataset(copy)
 
