@@ -35,11 +35,15 @@ def run_stage(stage: nn.Module, *inputs: Tensor | bool, again: bool) -> Tensor:
 
 @contextlib.contextmanager
 def _statistics_at_rest(stage: nn.Module) -> Iterator[None]:
-    norms = [m for m in stage.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    for norm in norms:
-        norm.track_running_stats = False
+    """Let the norms in `stage` update copies of their running statistics."""
+    norms = [module for module in stage.modules() if isinstance(module, _BatchNorm)]
+    owned = [dict(norm.named_buffers(recurse=False)) for norm in norms]
     try:
+        for norm, buffers in zip(norms, owned, strict=True):
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer.clone())
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, buffers in zip(norms, owned, strict=True):
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)

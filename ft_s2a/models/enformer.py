@@ -187,14 +187,12 @@ def _norm_gelu(norm: nn.Module, x: Tensor) -> Tensor:
     the backward pass instead of two.  The factor costs nothing in the norm and in the next weights.
     """
     if isinstance(norm, nn.BatchNorm1d):
-        learns = norm.training and norm.track_running_stats
-        if learns and norm.num_batches_tracked is not None:
+        if norm.training and norm.num_batches_tracked is not None:
             norm.num_batches_tracked.add_(1)
-        used = learns or not norm.training
         y = functional.batch_norm(
             x,
-            norm.running_mean if used else None,
-            norm.running_var if used else None,
+            norm.running_mean,
+            norm.running_var,
             norm.weight * _SLOPE,
             norm.bias * _SLOPE,
             norm.training,

@@ -31,7 +31,7 @@ class TrainingMemory:
 
     @property
     def total(self) -> int:
-        """All of it; libraries and the data take some 0.5 GiB more."""
+        """All of it; libraries take some 0.5 GiB more, and the longest activation once more on CPUs."""
         return self.parameters + self.optimizer + self.activations
 
     def __str__(self) -> str:
@@ -112,7 +112,7 @@ def _stages(config: EnformerConfig, batch: int, checkpoint: str, head: str | Non
     stages.append(
         _Stage(
             inputs=batch * length * 4,
-            kept=(4 - split) * wide,
+            kept=(4 - split) * wide + widths[0] ** 2,
             worked=2 * wide,
             weights=(61 + 2 * widths[0]) * widths[0],
             again=tower,
@@ -121,12 +121,13 @@ def _stages(config: EnformerConfig, batch: int, checkpoint: str, head: str | Non
     for index, (before, after) in enumerate(pairwise(widths)):
         length //= 2
         narrow, wide = batch * length * before, batch * length * after
+        scaled = 5 * before * after + after * after  # weights in the units of the GELU
         stages.append(
             _Stage(
                 inputs=narrow,
-                kept=2 * narrow + (4 - (split if index == 0 else 0)) * wide,
+                kept=2 * narrow + (4 - (split if index == 0 else 0)) * wide + scaled,
                 worked=2 * wide,
-                weights=5 * before * after + 2 * after * after,
+                weights=scaled + after * after,
                 again=tower,
             )
         )
@@ -140,10 +141,11 @@ def _block(config: EnformerConfig, batch: int, bins: int, again: bool) -> _Stage
     rows, dim = batch * bins, config.dim
     keys = config.attention_heads * config.key_size
     pairs = batch * config.attention_heads * bins**2
-    kept = 3 * rows * dim + 3 * rows * keys + 2 * bins * keys + 2.25 * pairs + 0.25 * rows * dim
+    # Dropout keeps what it multiplies with: on GPUs a quarter of this.
+    kept = 4 * rows * dim + 3 * rows * keys + 2 * bins * (keys + 2 * config.value_size) + 3 * pairs
     weights = 2 * keys * dim + 2 * dim * dim
     if config.feed_forward:
-        kept += 4.75 * rows * dim
+        kept += 7 * rows * dim
         weights += 4 * dim * dim
     return _Stage(rows * dim, kept, 4 * pairs, weights, again)
 
@@ -158,6 +160,6 @@ def _end(config: EnformerConfig, batch: int, bins: int, head: str | None) -> _St
     kept = rows * config.channels + 4.0 * rows * tracks
     weights = config.channels * tracks
     if config.final_pointwise:
-        kept += rows * (2 * config.dim + 1.25 * config.channels)
+        kept += rows * (3 * config.dim + 2 * config.channels)
         weights += config.dim * config.channels
-    return _Stage(batch * bins * config.dim, kept, 2.0 * rows * tracks, weights, False)
+    return _Stage(0, kept, 2.0 * rows * tracks, weights, False)

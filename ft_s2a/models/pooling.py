@@ -34,6 +34,8 @@ class PairPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Pool."""
         length = x.shape[-1] // 2
+        if length == 0:
+            return x
         even = x if x.shape[-1] == 2 * length else x[..., : 2 * length]
         first, second = even.reshape(*x.shape[:-1], length, 2).unbind(-1)
         difference = first - second
