@@ -31,7 +31,7 @@ class TrainingMemory:
 
     @property
     def total(self) -> int:
-        """All of it; libraries take some 0.5 GiB more, and the longest activation once more on CPUs."""
+        """All of it; libraries take some 0.5 GiB more, and on CPUs copies of long activations."""
         return self.parameters + self.optimizer + self.activations
 
     def __str__(self) -> str:
