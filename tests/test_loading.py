@@ -109,6 +109,33 @@ def test_gradients_reach_the_input(run: Path) -> None:
     assert x.grad.abs().sum() > 0
 
 
+def test_gradients_of_a_head_go_through_layers_that_can_be_hooked(run: Path) -> None:
+    model = load_model(run)
+    plain = model.for_head("one", channels_first=False)
+    seen: list[str] = []
+    for name, module in model.network.named_modules():
+        module.register_forward_hook(lambda *_, name=name: seen.append(name))
+    x = torch.rand(1, 512, 4)
+    quick = plain(x)
+    assert not seen
+    slow = plain(x.requires_grad_(True))
+    assert {"stem.0", "dilated.0.body.4", "final.3"} <= set(seen)
+    torch.testing.assert_close(slow, quick)
+
+
+def test_the_fast_form_is_a_copy(run: Path) -> None:
+    model = load_model(run, compile=True)
+    assert model.compile
+    x = torch.rand(1, 512, 4)
+    model = load_model(run)
+    before = model(x, "one")
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.zero_()
+    assert torch.equal(model(x, "one"), before)
+    assert "fast" not in repr(model)
+
+
 def test_bf16_comes_back_as_float32(run: Path) -> None:
     exact, quick = load_model(run), load_model(run, precision="bf16")
     x = torch.rand(1, 512, 4)

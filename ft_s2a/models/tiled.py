@@ -17,8 +17,8 @@ from ft_s2a.models.folding import Activation, Affine, FoldedBasenji2
 from ft_s2a.models.winograd import TAPS, TILE, TiledConvolution
 
 _LEAST_CHANNELS = 128  # of narrower networks, the direct convolutions are as fast
-_BLOCK = 256 * TILE  # rows that a layer of the tower takes at once
-_STEM_BLOCK = 512  # rows that the stem gives at once; at most _BLOCK
+_BLOCK = 512 * TILE  # rows that a layer of the tower takes at once
+_STEM_BLOCK = 1024  # rows that the stem gives at once; at most _BLOCK
 
 
 def worth_tiling(config: Basenji2Config) -> bool:
