@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ft_s2a.cli.heads import by_head
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 from ft_s2a.errors import ConfigError
 
 if TYPE_CHECKING:
     from ft_s2a.training.loop import Outcome
+    from ft_s2a.training.recipe import Recipe
 
 
 def register(app: typer.Typer) -> None:
@@ -24,14 +25,16 @@ def register(app: typer.Typer) -> None:
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (see 'recipes'), or a .yaml.")],
     data: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--data",
             metavar="[HEAD=]SET",
             help="Training set (.zarr); several as HEAD=SET, one --data for each head.",
         ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Run folder to make.")],
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Run folder to make.")
+    ] = None,
     fasta: Annotated[
         list[str] | None,
         typer.Option(
@@ -68,6 +71,12 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run.")
     ] = False,
+    estimate: Annotated[
+        bool,
+        typer.Option(
+            "--estimate", help="Say how much memory a step takes, and train nothing (Enformers)."
+        ),
+    ] = False,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,6 +85,8 @@ def train(
     Example: ft-s2a train yeast-basenji2 --data yeast.zarr -o runs/yeast
 
     Several genomes: ft-s2a train basenji2-kelley2020 --data human=H.zarr --data mouse=M.zarr -o R
+
+    Does it fit? ft-s2a train smallenf --estimate
     """
     from lightning.fabric.utilities import rank_zero_only
 
@@ -85,11 +96,19 @@ def train(
     if steps is not None and epochs is not None:
         raise ConfigError("--steps and --epochs exclude each other", remedy="choose one")
     chosen = load_recipe(recipe).with_length(steps=steps, epochs=epochs)
+    if estimate:
+        _show_estimate(chosen, data, devices, as_json)
+        return
+    if not data or output is None:
+        raise ConfigError(
+            f"no {'run folder' if data else 'training set'} is named",
+            remedy="name it with -o" if data else "name it with --data",
+        )
     outcome = run(
         chosen if seed is None else chosen.model_copy(update={"seed": seed}),
-        _named(data, "--data"),
+        by_head(data, "--data"),
         output,
-        fasta=_named(fasta, "--fasta") if fasta else None,
+        fasta=by_head(fasta, "--fasta") if fasta else None,
         resume=resume,
         overwrite=overwrite,
         workers=workers,
@@ -108,26 +127,17 @@ def train(
         raise typer.Exit(130)
 
 
-def _named(values: list[str], option: str) -> str | dict[str, str | Path]:
-    """Read ``HEAD=PATH`` of an option that may be repeated; a lone path needs no head."""
-    found: dict[str, str | Path] = {}
-    for value in values:
-        # A path may hold a "=" itself; a head is a plain word.
-        match = re.fullmatch(r"([A-Za-z0-9_-]+)=(.+)", value)
-        if match is None or Path(value).exists():
-            if len(values) == 1:
-                return value
-            raise ConfigError(
-                f"{option} {value} names no head",
-                expected=f"{option} HEAD=PATH for each of several training sets",
-            )
-        head, path = match.groups()
-        if head in found:
-            raise ConfigError(
-                f"{option} names the head {head!r} twice", expected="one training set per head"
-            )
-        found[head] = path
-    return found
+def _show_estimate(recipe: Recipe, data: list[str] | None, devices: str, as_json: bool) -> None:
+    from ft_s2a.training.estimate import estimate
+
+    ranks = int(devices) if devices.isdigit() else 1
+    rows = estimate(recipe, by_head(data, "--data") if data else None, ranks=ranks)
+    title = (
+        f"A step of {recipe.batch_size} windows of {recipe.model.input_length:,} bp"
+        f"{f' on {ranks} devices, each' if ranks > 1 else ''}, in float32"
+        f"{'' if data else ', without the heads (name --data)'}:"
+    )
+    show("ft_s2a.train.estimate", rows, as_json=as_json, title=title)
 
 
 def _rows(outcome: Outcome) -> list[dict[str, Any]]:

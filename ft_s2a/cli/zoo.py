@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ft_s2a.cli.heads import by_head
 from ft_s2a.cli.report import JsonOption, OverwriteOption, show
 
 if TYPE_CHECKING:
@@ -160,7 +161,11 @@ def register_entry(
         str | None, typer.Option(help="Head that the weights have, such as human.")
     ] = None,
     targets: Annotated[
-        Path | None, typer.Option(help="Published target table (targets.txt) of the head.")
+        list[str] | None,
+        typer.Option(
+            metavar="[HEAD=]TABLE",
+            help="Published target table (targets.txt); of several heads as HEAD=TABLE each.",
+        ),
     ] = None,
     tracks: Annotated[
         Path | None, typer.Option(help="Track table (tracks.tsv) instead of --targets.")
@@ -171,7 +176,9 @@ def register_entry(
     ] = None,
     form: Annotated[
         str | None,
-        typer.Option("--format", help="safetensors or keras-h5; by the address's ending."),
+        typer.Option(
+            "--format", help="safetensors, keras-h5 or enformer-pytorch; by the address's ending."
+        ),
     ] = None,
     sha256: Annotated[
         str | None, typer.Option(help="Of the weights; without it the entry is unverified.")
@@ -203,6 +210,9 @@ def register_entry(
 
     Example: ft-s2a zoo register zoo/lab/human --weights https://host/model_human.h5
     --config basenji2-kelley2020 --head human --targets targets_human.txt --license Apache-2.0
+
+    Several heads: ft-s2a zoo register zoo/lab/both --weights https://host/pytorch_model.bin
+    --config enformer --targets human=targets_human.txt --targets mouse=targets_mouse.txt
     """
     from ft_s2a.zoo.registering import register as register_weights
 
@@ -211,7 +221,7 @@ def register_entry(
         weights=weights,
         config=config,
         head=head,
-        targets=targets,
+        targets=by_head(targets, "--targets") if targets else None,
         tracks=tracks,
         transform=transform,
         format=form,

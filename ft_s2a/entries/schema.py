@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from ft_s2a.checkpoint.formats import WeightsFormat
+from ft_s2a.checkpoint.formats import ARCHITECTURES, WeightsFormat
 from ft_s2a.conventions.hashing import sha256_file
 from ft_s2a.conventions.validation import describe
 from ft_s2a.errors import ChecksumError, ConfigError, MissingFileError, TrackError
@@ -199,7 +199,13 @@ class Entry(_Frozen):
         return value
 
     @model_validator(mode="after")
-    def _one_head_of_keras(self) -> Entry:
+    def _weights_of_the_network(self) -> Entry:
+        form, architecture = self.weights.format, self.model.architecture
+        if ARCHITECTURES.get(form, architecture) != architecture:
+            raise ValueError(
+                f"weights of the format {form} are of an architecture {ARCHITECTURES[form]}, "
+                f"not {architecture}"
+            )
         if self.weights.format == "keras-h5" and len(self.model.heads) != 1:
             raise ValueError(
                 f"weights of the format keras-h5 have one head, not {len(self.model.heads)}"

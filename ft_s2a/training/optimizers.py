@@ -11,15 +11,18 @@ from ft_s2a.training.recipe import Clipping, Optimizer
 
 
 def make_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
-    """Build the optimizer; weight decay acts on tensors of two or more dimensions."""
-    decayed = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
+    """Build the optimizer of what is not frozen; weight decay acts on two or more dimensions."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.ndim >= 2]
+    others = [p for p in trained if p.ndim < 2]
     groups = [
         {"params": decayed, "weight_decay": settings.weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
     if settings.name == "sgd":
         return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum)
+    if settings.name == "adam":
+        return torch.optim.Adam(groups, lr=settings.lr)
     return torch.optim.AdamW(groups, lr=settings.lr)
 
 

@@ -30,10 +30,11 @@ class _Frozen(BaseModel):
 class Optimizer(_Frozen):
     """Optimizer and its schedule: linear warm-up, then constant or cosine to zero.
 
-    ``weight_decay`` acts on matrices and kernels, not on biases and norms.
+    ``weight_decay`` acts on matrices and kernels, not on biases and norms; of Adam and SGD it is
+    a part of the gradient, of AdamW it is apart from it.
     """
 
-    name: Literal["adamw", "sgd"] = "adamw"
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     momentum: float = Field(default=0.99, ge=0, lt=1, description="SGD only.")
@@ -91,6 +92,10 @@ class Recipe(_Frozen):
     ``model`` is a config, or ``named`` and what differs from that named network; its heads are
     left to the data.  The run is ``steps`` optimizer steps or ``epochs`` epochs long.
 
+    ``checkpointing`` says what an Enformer computes again in the backward pass to save memory (see
+    :class:`ft_s2a.models.Enformer`); weights come out the same.  ``frozen`` names the stage up to
+    which (inclusive) the trunk is kept as it is, or ``trunk``; see :func:`ft_s2a.models.freeze`.
+
     Examples
     --------
     >>> recipe = load_recipe("yeast-basenji2")
@@ -112,6 +117,8 @@ class Recipe(_Frozen):
     track_weights: Literal["none", "null_deviance"] = "none"
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     precision: Literal["float32", "bf16", "fp16"] = "float32"
+    checkpointing: Literal["none", "tower", "all"] = "none"
+    frozen: str | None = None
     validation: Validation = Validation()
 
     @field_validator("model", mode="before")
@@ -132,6 +139,15 @@ class Recipe(_Frozen):
     def _one_length(self) -> Recipe:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give steps or epochs, one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_checkpoint(self) -> Recipe:
+        if self.checkpointing != "none" and self.model.architecture != "enformer":
+            raise ValueError(
+                f"checkpointing is {self.checkpointing}, which only an enformer offers, "
+                f"no {self.model.architecture}"
+            )
         return self
 
     def with_length(self, *, steps: int | None = None, epochs: int | None = None) -> Recipe:

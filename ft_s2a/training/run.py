@@ -16,6 +16,9 @@ from lightning.fabric.strategies.ddp import DDPStrategy
 from ft_s2a.conventions.randomness import draw_seed
 from ft_s2a.errors import ConfigError, FtS2aError
 from ft_s2a.models.builder import build
+from ft_s2a.models.enformer import Enformer
+from ft_s2a.models.freezing import freeze
+from ft_s2a.training.estimate import step_memory
 from ft_s2a.training.folder import check_folder, save_best, start_folder, write_results
 from ft_s2a.training.loop import Outcome, TrainingLoop, columns_of
 from ft_s2a.training.recipe import Recipe
@@ -98,6 +101,14 @@ def train(
     fabric = _fabric(recipe, accelerator, devices)
     torch.manual_seed(draw_seed(recipe.seed, "weights"))
     network = build(recipe.model)
+    if isinstance(network, Enformer):
+        network.checkpoint = recipe.checkpointing
+    frozen = freeze(network, recipe.frozen)
+    if fabric.is_global_zero:
+        if frozen:
+            _log.info("frozen: %s", ", ".join(frozen))
+        if (expected := step_memory(recipe, ranks=fabric.world_size)) is not None:
+            _log.info("a training step takes about %s", expected)
     try:
         loop = TrainingLoop(
             fabric,
@@ -118,7 +129,8 @@ def train(
     except torch.cuda.OutOfMemoryError as error:
         raise FtS2aError(
             f"the device ran out of memory ({str(error).splitlines()[0]})",
-            remedy="use a smaller batch_size (with accumulate), or precision: bf16",
+            remedy="use a smaller batch_size (with accumulate), precision: bf16, or (of an "
+            "enformer) checkpointing: tower; `ft-s2a train RECIPE --estimate` says what they save",
         ) from error
     if fabric.is_global_zero:
         write_results(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ from ft_s2a.data.dataset import TrackDataset
 from ft_s2a.data.store import open_store
 from ft_s2a.errors import ConfigError, DataError, near_miss
 from ft_s2a.models.config import HeadConfig
+from ft_s2a.tracks.joining import join_heads
 from ft_s2a.tracks.table import TrackTable
-from ft_s2a.tracks.track import Track
 from ft_s2a.training.recipe import Recipe
 
 _log = logging.getLogger(__name__)
@@ -87,7 +86,7 @@ def fit_crop(recipe: Recipe, data: Paths) -> Recipe:
     """
     model = recipe.model
     inputs, output = model.geometry.input_bins, model.geometry.output_bins
-    stored = [open_store(path)[1].geometry for path in _mapping(data).values()]
+    stored = [open_store(path)[1].geometry for path in mapping(data).values()]
     fewest = min((geometry.output_bins for geometry in stored), default=output)
     crop = (inputs - fewest) // 2
     # Anything else is an error of the set's, which opening it explains.
@@ -131,9 +130,13 @@ def all_tracks(sets: Sequence[HeadSet]) -> TrackTable:
 
 
 def run_key(recipe: Recipe, sets: Sequence[HeadSet]) -> str:
-    """Hash of recipe and data: what a state belongs to."""
+    """Hash of recipe and data: what a state belongs to.
+
+    A run may go on with other ``checkpointing``, since weights come out the same.
+    """
     data: Any = [some.data.checksum for some in sets]
-    return sha256_json({"recipe": recipe.model_dump(mode="json"), "data": data})
+    settings = recipe.model_dump(mode="json", exclude={"checkpointing"})
+    return sha256_json({"recipe": settings, "data": data})
 
 
 def track_weights(some: HeadSet, recipe: Recipe) -> Tensor:
@@ -157,7 +160,7 @@ _ByHead = dict[str | None, str | Path]
 
 def _by_head(data: Paths, fasta: Paths | None) -> tuple[_ByHead, _ByHead]:
     """Both as mappings; None is the only head, which the track table names."""
-    paths = _mapping(data)
+    paths = mapping(data)
     if not paths:
         raise ConfigError("no training set is named")
     if fasta is None:
@@ -177,10 +180,11 @@ def _by_head(data: Paths, fasta: Paths | None) -> tuple[_ByHead, _ByHead]:
                 f"a genome is given for the head {head!r}, which no training set has",
                 remedy=near_miss(head, known) if known else "name the training set likewise",
             )
-    return paths, _mapping(fasta)
+    return paths, mapping(fasta)
 
 
-def _mapping(named: Paths) -> _ByHead:
+def mapping(named: Paths) -> _ByHead:
+    """Training sets by head; None is a head that a set's track table names."""
     return dict(named.items()) if isinstance(named, Mapping) else {None: named}
 
 
@@ -198,27 +202,5 @@ def _head_of(data: TrackDataset) -> str:
 
 def _with_unique_names(sets: Sequence[HeadSet]) -> tuple[HeadSet, ...]:
     """Put the head before the names that tracks of several heads share: one table holds all."""
-    count = Counter(name for some in sets for name in some.tracks.names)
-    shared = {name for name, times in count.items() if times > 1}
-    if not shared:
-        return tuple(sets)
-    _log.warning(
-        "%d track names occur in several heads: their tracks are called <head>.<name>", len(shared)
-    )
-
-    def rename(name: str, head: str) -> str:
-        return f"{head}.{name}" if name in shared else name
-
-    def renamed(track: Track) -> Track:
-        return dataclasses.replace(
-            track,
-            name=rename(track.name, track.head),
-            strand_pair=rename(track.strand_pair, track.head),
-        )
-
-    found = [
-        dataclasses.replace(some, tracks=TrackTable(tuple(renamed(t) for t in some.tracks)))
-        for some in sets
-    ]
-    all_tracks(found)  # a new name may be taken already: said before anything is written
-    return tuple(found)
+    joined = join_heads([some.tracks for some in sets])  # said before anything is written
+    return tuple(dataclasses.replace(some, tracks=joined.for_head(some.head)) for some in sets)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import unquote, urlsplit
@@ -29,10 +29,12 @@ from ft_s2a.genome.regions import read_bed
 from ft_s2a.geometry import merge
 from ft_s2a.models import ModelConfig, named, parse_config
 from ft_s2a.models.config import HeadConfig, head_of
-from ft_s2a.tracks import TrackTable, read_targets, read_tracks
+from ft_s2a.tracks import TrackTable, join_heads, read_targets, read_tracks
 from ft_s2a.tracks.track import COLUMNS, Track
 from ft_s2a.zoo.card import card_fields, check_target
 from ft_s2a.zoo.rendering import render
+
+Targets = str | Path | Mapping[str, str | Path]
 
 _TRACKS = "tracks.tsv"
 _SPLITS = "splits.bed"
@@ -44,7 +46,7 @@ def register(
     weights: str,
     config: str | Path | ModelConfig,
     head: str | None = None,
-    targets: str | Path | None = None,
+    targets: Targets | None = None,
     tracks: str | Path | None = None,
     transform: str | None = None,
     format: str | None = None,
@@ -79,12 +81,16 @@ def register(
     head : str, optional
         Head that the weights have; may be left out when the config has one.  A config without
         heads gets this one, with as many tracks as the table has.
-    targets, tracks : str or Path, optional
-        What the head predicts, in order: a published target table (``targets.txt``), or a track
-        table.  One of the two.
+    targets : str, Path or mapping of head to path, optional
+        What the head predicts, in order: a published target table (``targets.txt``); of several
+        heads one each, as in ``{"human": "targets_human.txt", "mouse": "targets_mouse.txt"}``.
+        The entry gets these heads, whatever others the weights have; a name that several have
+        becomes ``<head>.<name>``.
+    tracks : str or Path, optional
+        A track table instead, of one head or several.
     transform : str, optional
         With `targets`: the published order of operations; guessed from the table by default.
-    format : {'safetensors', 'keras-h5'}, optional
+    format : {'safetensors', 'keras-h5', 'enformer-pytorch'}, optional
         By the address's ending, by default.
     sha256 : str, optional
         Hash of the weights.  Without it the entry is *unverified*.
@@ -201,24 +207,16 @@ def _format(address: str, stated: str | None) -> WeightsFormat:
 def _network_and_tracks(
     config: str | Path | ModelConfig,
     head: str | None,
-    targets: str | Path | None,
+    targets: Targets | None,
     tracks: str | Path | None,
     transform: str | None,
 ) -> tuple[ModelConfig, TrackTable, str | Path]:
-    """Config with the heads that the weights have, their tracks, and where these stand."""
+    """Config with the heads that the entry has, their tracks, and where these stand."""
     network = _config(config)
     if (targets is None) == (tracks is None):
         raise ConfigError(
             "one table of the tracks is needed",
             remedy="name a published target table (--targets) or a track table (--tracks)",
-        )
-    heads = [each.name for each in network.heads]
-    if head is not None and heads:
-        network = network.with_heads((head_of(network, head),))
-    elif head is None and targets is not None and len(heads) != 1:
-        raise ConfigError(
-            f"the config has the heads {', '.join(heads)}" if heads else "the config has no head",
-            remedy="name that of the weights (--head)",
         )
     if tracks is not None:
         if transform is not None:
@@ -226,17 +224,50 @@ def _network_and_tracks(
                 "a track table states its transforms", remedy="leave out the transform"
             )
         table, where = read_tracks(tracks), tracks
+        wanted = (head,) if head is not None else table.heads
     else:
         assert targets is not None
-        table = read_targets(targets, transform=transform, head=head or heads[0])
-        where = targets
-    if not network.heads:
-        wanted = (head,) if head is not None else table.heads
-        counts = {name: sum(track.head == name for track in table) for name in wanted}
-        network = network.with_heads(
-            [HeadConfig(name=name, tracks=max(1, count)) for name, count in counts.items()]
+        by_head = _by_head(network, head, targets)
+        table = join_heads(
+            [read_targets(path, transform=transform, head=name) for name, path in by_head.items()]
         )
-    return network, table, where
+        where = ", ".join(map(str, by_head.values()))
+        wanted = tuple(by_head)
+    if not network.heads:
+        counts = {name: sum(track.head == name for track in table) for name in wanted}
+        heads = [HeadConfig(name=name, tracks=max(1, count)) for name, count in counts.items()]
+    elif tracks is not None and head is None:
+        heads = list(network.heads)
+    else:
+        heads = [head_of(network, name) for name in wanted]
+    return network.with_heads(heads), table, where
+
+
+def _by_head(network: ModelConfig, head: str | None, targets: Targets) -> dict[str, str | Path]:
+    """Target table of each head, in the config's order."""
+    known = [each.name for each in network.heads]
+    if isinstance(targets, Mapping):
+        if head is not None:
+            raise ConfigError(
+                "the target tables name their heads", remedy="leave out the head (--head)"
+            )
+        if not targets:
+            raise ConfigError("no target table is named", remedy="name one for each head")
+        for name in targets:
+            if known:
+                head_of(network, name)  # explains what is wrong
+        return {name: targets[name] for name in known or targets if name in targets}
+    if head is not None:
+        if known:
+            head_of(network, head)
+        return {head: targets}
+    if len(known) != 1:
+        raise ConfigError(
+            f"the config has the heads {', '.join(known)}" if known else "the config has no head",
+            remedy="name that of the weights (--head), or give each head its table "
+            "(--targets HEAD=TABLE)",
+        )
+    return {known[0]: targets}
 
 
 def _config(config: str | Path | ModelConfig) -> ModelConfig:
