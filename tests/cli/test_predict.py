@@ -99,6 +99,7 @@ def test_options_reach_the_prediction(run: Run, monkeypatch: pytest.MonkeyPatch)
 
     def watch(model: Any, genome: Any, regions: Any, **options: Any) -> Any:
         seen.update(options, regions=[str(r) for r in regions], precision=model.precision)
+        seen["compile"] = model.compile
         return real(model, genome, regions, **options)
 
     monkeypatch.setattr(prediction, "predict_tracks", watch, raising=False)
@@ -113,7 +114,22 @@ def test_options_reach_the_prediction(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert seen["shifts"] == [-1, 0, 1]
     assert seen["shift_pad"] == 0.25
     assert (seen["ensemble"], seen["batch_size"], seen["centre"]) == ("none", 3, True)
-    assert (seen["precision"], seen["head"]) == ("bf16", "tracks")
+    assert (seen["precision"], seen["head"], seen["compile"]) == ("bf16", "tracks", False)
+
+
+def test_compile_reaches_the_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ft_s2a import loading
+
+    seen: list[bool] = []
+    real = loading.load_model
+
+    def watch(entry: str, *, compile: bool, **options: Any) -> Any:
+        seen.append(compile)
+        return real(entry, **options)
+
+    monkeypatch.setattr(loading, "load_model", watch)
+    assert run(*GOOD, "--compile")[0] == 0
+    assert seen == [True]
 
 
 @pytest.mark.parametrize(
