@@ -142,6 +142,43 @@ def test_one_set_may_be_given_a_head_or_have_a_strange_name(run: Run, tmp_path: 
         assert [h["name"] for h in config["heads"]] == [head]
 
 
+def test_an_estimate_trains_nothing(run: Run, tmp_path: Path) -> None:
+    code, out, _ = run("train", "enformer", "--estimate")
+    assert code == 0
+    title, header, *rows = out.splitlines()
+    assert title == (
+        "A step of 2 windows of 196,608 bp, in float32, without the heads (name --data):"
+    )
+    assert header.split()[:2] == ["checkpointing", "recipe"]
+    assert [row.split()[:2] for row in rows] == [
+        ["none", "True"], ["tower", "False"], ["all", "False"],
+    ]  # fmt: skip
+    document = {
+        **RECIPE,
+        "model": {
+            "architecture": "enformer", "input_length": 512, "target_bins": 24, "dim": 24,
+            "depth": 1, "attention_heads": 2, "key_size": 4, "downsamples": 4,
+            "dim_divisible_by": 4,
+        },
+    }  # fmt: skip
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(document))
+    code, out, _ = run("train", "e.yaml", "--data", "set.zarr", "-o", "none", "--estimate",
+                       "--devices", "2", "--json")  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["schema"] == "ft_s2a.train.estimate"
+    assert not (tmp_path / "none").exists()
+    code, out, err = run("train", "r.yaml", "--estimate")
+    assert (code, out) == (2, "")
+    assert "no estimate is known for a basenji2; expected a recipe for an enformer" in err
+
+
+def test_set_and_folder_must_be_named(run: Run) -> None:
+    code, _, err = run("train", "r.yaml", "-o", "run")
+    assert (code, err) == (2, "error: no training set is named; name it with --data\n")
+    code, _, err = run("train", "r.yaml", "--data", "set.zarr")
+    assert (code, err) == (2, "error: no run folder is named; name it with -o\n")
+
+
 def test_ctrl_c_says_how_to_go_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,31 @@ def test_adamw_by_hand() -> None:
     assert layer.bias.item() == pytest.approx(1.0 - 0.1, rel=1e-6)
 
 
+def test_adam_adds_its_decay_to_the_gradient() -> None:
+    layer = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+    optimizer = make_optimizer(layer, Optimizer(name="adam", lr=0.1, weight_decay=0.5))
+    assert type(optimizer) is torch.optim.Adam
+    weight, first, second = 1.0, 0.0, 0.0
+    for step, gradient in enumerate((0.5, -0.2, 0.7), start=1):
+        layer.weight.grad = torch.full_like(layer.weight, gradient)
+        optimizer.step()
+        total = gradient + 0.5 * weight
+        first, second = 0.9 * first + 0.1 * total, 0.999 * second + 0.001 * total**2
+        corrected = first / (1 - 0.9**step), second / (1 - 0.999**step)
+        weight -= 0.1 * corrected[0] / (math.sqrt(corrected[1]) + 1e-8)
+        assert layer.weight.item() == pytest.approx(weight, rel=1e-5)
+
+
+def test_frozen_parameters_are_not_the_optimizers() -> None:
+    network = small()
+    network[0].requires_grad_(False)
+    optimizer = make_optimizer(network, Optimizer(lr=0.1, weight_decay=0.5))
+    held = [p for group in optimizer.param_groups for p in group["params"]]
+    assert {id(p) for p in held} == {id(p) for p in network.parameters() if p.requires_grad}
+
+
 def test_sgd_is_kerass_momentum() -> None:
     layer = nn.Linear(1, 1, bias=False)
     with torch.no_grad():

@@ -148,6 +148,44 @@ def test_recipes_of_the_named_networks(name: str) -> None:
         assert (drawn.per, drawn.reverse_complement, drawn.shift) == ("batch", 0.5, 3)
 
 
+@pytest.mark.parametrize("name", ["enformer", "mediumenf", "smallenf"])
+def test_recipes_of_the_enformers(name: str) -> None:
+    from ft_s2a.models import named
+
+    research, modern = load_recipe(name), load_recipe(f"{name}-modern")
+    for recipe in (research, modern):
+        assert recipe.model == named(name).with_heads(())
+        assert recipe.model.input_length == 196_608
+        assert (recipe.track_weights, recipe.frozen) == ("none", None)
+        drawn = recipe.augmentation
+        assert (drawn.reverse_complement, drawn.shift) == (0.5, 3)
+    optimizer = research.optimizer
+    assert (optimizer.name, optimizer.lr, optimizer.schedule) == ("adam", 1e-4, "constant")
+    assert (optimizer.warmup_steps, optimizer.weight_decay) == (0, 0)
+    assert (research.clipping.kind, research.ema_decay) == ("none", None)
+    assert (research.batch_size, research.accumulate, research.epochs) == (2, 1, 200)
+    assert (research.precision, research.checkpointing) == ("float32", "none")
+    assert (research.augmentation.per, research.augmentation.random_start) == ("batch", False)
+    optimizer = modern.optimizer
+    assert (optimizer.name, optimizer.schedule) == ("adamw", "cosine")
+    assert optimizer.warmup_steps > 0
+    assert (modern.clipping.kind, modern.ema_decay) == ("global", 0.999)
+    assert (modern.precision, modern.checkpointing) == ("bf16", "tower")
+
+
+def test_the_yeast_smallenf_is_a_reduced_smallenf_beside_the_yeast_basenji2() -> None:
+    from ft_s2a.models import named
+
+    enformer, basenji2 = load_recipe("yeast-smallenf"), load_recipe("yeast-basenji2")
+    small, full = enformer.model, named("smallenf")
+    for field in ("depth", "feed_forward", "final_pointwise", "downsamples", "gamma"):
+        assert getattr(small, field) == getattr(full, field)  # the same layers
+    assert small.geometry == basenji2.model.geometry
+    changes = {"summary", "model", "optimizer", "schema_version"}
+    ours, theirs = (r.model_dump(exclude=changes) for r in (enformer, basenji2))
+    assert ours == theirs
+
+
 def test_fields_beside_a_name_replace_those_of_the_network(make_recipe: Any) -> None:
     from ft_s2a.models import named
 
