@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from ft_s2a.tracks.files import TrackFile as TrackFile
     from ft_s2a.tracks.files import read_files as read_files
     from ft_s2a.tracks.files import write_files as write_files
-    from ft_s2a.tracks.joining import join_heads as join_heads
     from ft_s2a.tracks.table import TrackTable as TrackTable
     from ft_s2a.tracks.table import read_tracks as read_tracks
     from ft_s2a.tracks.targets import read_targets as read_targets
@@ -25,7 +24,6 @@ __getattr__, __dir__, __all__ = attach(
         "Track": "track",
         "TrackFile": "files",
         "TrackTable": "table",
-        "join_heads": "joining",
         "read_files": "files",
         "read_targets": "targets",
         "read_tracks": "table",

@@ -29,7 +29,8 @@ from ft_s2a.genome.regions import read_bed
 from ft_s2a.geometry import merge
 from ft_s2a.models import ModelConfig, named, parse_config
 from ft_s2a.models.config import HeadConfig, head_of
-from ft_s2a.tracks import TrackTable, join_heads, read_targets, read_tracks
+from ft_s2a.tracks import TrackTable, read_targets, read_tracks
+from ft_s2a.tracks.joining import join_heads
 from ft_s2a.tracks.track import COLUMNS, Track
 from ft_s2a.zoo.card import card_fields, check_target
 from ft_s2a.zoo.rendering import render
