@@ -197,7 +197,7 @@ class _Stem(nn.Module):
         width, outputs = len(self.weight), len(self.bias)
         length, inputs = rows.shape
         half = (width // inputs - 1) // 2
-        framed = nn.functional.pad(rows, (0, 0, half, half))
+        framed = nn.functional.pad(rows, (0, 0, half, half)).contiguous()  # for its strides
         around = framed.as_strided((length // 2, width), (2 * inputs, 1))
         for first in range(0, len(around), _STEM_BLOCK):
             part = around[first : first + _STEM_BLOCK]

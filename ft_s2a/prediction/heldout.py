@@ -83,7 +83,7 @@ def score_heldout(
     name = model.head(head)
     table = model.tracks(name)
     dataset = TrackDataset(data, fasta=fasta, geometry=model.geometry)
-    if dataset.tracks.names != table.names:
+    if dataset.tracks.names not in (table.names, _own_names(table.names, name)):
         raise TrackError(
             f"the set has other tracks than head {name!r} of {model.name}",
             where=data,
@@ -109,6 +109,11 @@ def score_heldout(
 
     tables = [scored.table(table.tracks, draws=draws, seed=seed) for scored in models]
     return pd.concat(tables, ignore_index=True)
+
+
+def _own_names(names: Sequence[str], head: str) -> tuple[str, ...]:
+    """Names without the head, which training puts before those that several heads share."""
+    return tuple(name.removeprefix(f"{head}.") for name in names)
 
 
 def _places(data: TrackDataset, split: str) -> list[Place]:

@@ -90,6 +90,7 @@ def tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         {},
         {"conv_bias": True, "tower_kernel": 3, "dilated_kernel": 5},
         {"tower_channels": (), "crop_bins": 0},
+        {"stem_kernel": 1},
     ],
 )
 def test_outputs_are_the_networks(
@@ -118,6 +119,16 @@ def test_other_kernels_and_narrow_networks_are_not_tiled(changes: dict[str, Any]
     assert fast.tiled is None
     x = letters()
     assert error(fast(x, "a"), exact(network, x, "a")) < 5e-6
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("stem_kernel", [1, 15])
+def test_the_letters_may_lie_in_memory_in_any_order(stem_kernel: int) -> None:
+    for variant in VARIANTS:
+        fast = for_inference(make(**variant, stem_kernel=stem_kernel))
+        x = letters(batch=2)
+        turned = x.transpose(1, 2).contiguous().transpose(1, 2)  # as attribution methods give it
+        assert torch.equal(fast(turned, "a"), fast(x, "a"))
 
 
 @pytest.mark.usefixtures("tiles")

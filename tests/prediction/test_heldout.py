@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,6 +112,24 @@ def test_a_set_of_other_tracks_is_refused(data: Path, network: SequenceModel) ->
     )
     with pytest.raises(TrackError, match=r"other tracks.*expected 3 tracks from 'gc' to 'w.fwd'"):
         score_heldout(other, data)
+
+
+def test_names_that_got_the_head_before_them_are_the_sets(
+    data: Path, network: SequenceModel
+) -> None:
+    """As training calls tracks whose names several heads have."""
+    renamed = [
+        dataclasses.replace(
+            track,
+            name=f"tracks.{track.name}",
+            strand_pair=track.strand_pair and f"tracks.{track.strand_pair}",
+        )
+        for track in network.table
+    ]
+    other = SequenceModel(network.network, network.table.replace(renamed), "toy/net", "1", "none")
+    found, expected = score_heldout(other, data, draws=0), score_heldout(network, data, draws=0)
+    assert found.loc[0, "track"] == f"tracks.{expected.loc[0, 'track']}"
+    assert_allclose(found["pearson"], expected["pearson"], rtol=0)
 
 
 def test_an_empty_split_is_refused(
