@@ -24,7 +24,7 @@ from ft_s2a.entries import schema
 from ft_s2a.evaluation.positions import COLUMNS as POSITIONS
 from ft_s2a.genome.contigs import read_sizes
 from ft_s2a.geometry import Geometry, Interval
-from ft_s2a.models import Basenji2Config
+from ft_s2a.models import Basenji2Config, EnformerConfig
 from ft_s2a.prediction.plan import plan
 from ft_s2a.tracks import Track, TrackFile, to_observed, to_target
 from ft_s2a.training import recipe
@@ -269,7 +269,7 @@ DOCUMENTED = {
     },
     "training.md": {
         *_fields(recipe.Recipe, recipe.Optimizer, recipe.Clipping, recipe.Augmentation),
-        *_fields(recipe.Validation, Basenji2Config),
+        *_fields(recipe.Validation, Basenji2Config, EnformerConfig),
     },
 }
 
