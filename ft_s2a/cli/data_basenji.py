@@ -51,11 +51,10 @@ def from_basenji(
         ),
     ] = None,
     head: Annotated[str, typer.Option("--head", help="Head that will predict them.")] = "human",
-    split: Annotated[
+    folds: Annotated[
         str | None,
         typer.Option(
-            "--split",
-            help="NAME=LABEL,... for folds: test=fold3,valid=fold4+fold5,train=rest.",
+            "--folds", help="Splits by labels of the windows: test=fold3,valid=fold4,train=rest."
         ),
     ] = None,
     dtype: Annotated[Stored, typer.Option("--dtype", help="Of the targets.")] = Stored.float16,
@@ -79,7 +78,7 @@ def from_basenji(
         pool=pool,
         transform=transform,
         head=head,
-        split=split,
+        folds=folds,
         dtype=dtype.value,
         resume=resume,
         overwrite=overwrite,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,15 +22,9 @@ from ft_s2a.data.basenji_folder import SEQUENCES, STATISTICS, TARGETS, BasenjiFo
 from ft_s2a.data.basenji_progress import Conversion
 from ft_s2a.data.chunks import ChunkWriter
 from ft_s2a.data.dataset import TrackDataset
-from ft_s2a.data.splits import SPLITS
+from ft_s2a.data.splits import SPLITS, fold_names
 from ft_s2a.data.windows import Window
-from ft_s2a.errors import (
-    ContigError,
-    DataError,
-    GeometryError,
-    TrackError,
-    near_miss,
-)
+from ft_s2a.errors import ContigError, GeometryError, TrackError
 from ft_s2a.genome.contigs import check_contig
 from ft_s2a.genome.fasta import Genome
 from ft_s2a.geometry import Geometry, Interval, merge
@@ -47,7 +42,7 @@ def from_basenji(
     pool: int = 1,
     transform: str | None = None,
     head: str = "human",
-    split: str | None = None,
+    folds: str | None = None,
     dtype: Literal["float16", "float32"] = "float16",
     resume: bool = False,
     overwrite: bool = False,
@@ -72,9 +67,9 @@ def from_basenji(
         How the targets were computed; see :func:`ft_s2a.tracks.read_targets`.
     head : str
         Name of the head that will predict the tracks.
-    split : str, optional
-        Which labels make which split (``test=fold3,valid=fold4,train=rest``); not needed where
-        the labels are train, valid and test.
+    folds : str, optional
+        Which labels make which split (``test=fold3,valid=fold4,train=rest``), see
+        :func:`ft_s2a.data.splits.fold_names`; not needed where they are train, valid and test.
     dtype : {'float16', 'float32'}
         Type of the stored targets; pooled ones may need float32.
     resume, overwrite : bool
@@ -100,7 +95,9 @@ def from_basenji(
     source = read_folder(folder)
     table = _table(source, transform, head)
     geometry = _pooled(source.geometry, pool)
-    splits = _splits_of(source, split)
+    labels = (row.name for row in source.rows)
+    splits = fold_names(folds, labels, where=source.path / SEQUENCES)
+    source = _chosen(source, splits)
     windows = [Window(row.chrom, row.start, row.end, splits[row.name]) for row in source.rows]
     genome = None if fasta is None else _genome(fasta, source)
     key = sha256_json(
@@ -144,7 +141,7 @@ def from_basenji(
                 "command": "from-basenji",
                 "ft_s2a": __version__,
                 "folder": source.path.resolve().name,
-                "split": split or "as published",
+                "split": folds or "as published",
                 "splits": "targets",  # inputs of different splits may overlap
                 "pool": pool,
                 "transform": table[0].transform,
@@ -181,45 +178,13 @@ def _pooled(geometry: Geometry, pool: int) -> Geometry:
     return Geometry(geometry.input_length, geometry.bin_size * pool, geometry.crop_bins // pool)
 
 
-def _splits_of(source: BasenjiFolder, text: str | None) -> dict[str, str]:
-    """Split of each label."""
-    labels = source.labels
-    if text is None:
-        if foreign := [label for label in labels if label not in SPLITS]:
-            raise DataError(
-                f"its windows are labelled {', '.join(labels)}",
-                where=source.path / SEQUENCES,
-                remedy=f'say which is for what: --split "test={foreign[0]},train=rest"',
-            )
-        return {label: label for label in labels}
-    splits: dict[str, str] = {}
-    rest: str | None = None
-    where = f"split {text!r}"
-    for item in text.split(","):
-        name, equals, chosen = (part.strip() for part in item.partition("="))
-        if not equals or not chosen:
-            raise DataError(f"{item!r} is no split", where=where, expected="NAME=LABEL")
-        if name not in SPLITS:
-            raise DataError(f"unknown split {name!r}", where=where, remedy=near_miss(name, SPLITS))
-        for label in (part.strip() for part in chosen.split("+")):
-            if label == "rest":
-                rest = name
-            elif label not in labels:
-                raise DataError(
-                    f"no window is labelled {label!r}", where=where, remedy=near_miss(label, labels)
-                )
-            elif label in splits:
-                raise DataError(f"{label!r} is named twice", where=where)
-            else:
-                splits[label] = name
-    for label in labels:
-        if label not in splits:
-            if rest is None:
-                raise DataError(
-                    f"{label!r} is in no split", where=where, remedy="name it, or end with =rest"
-                )
-            splits[label] = rest
-    return splits
+def _chosen(source: BasenjiFolder, splits: Mapping[str, str]) -> BasenjiFolder:
+    """Leave out what bears a label that is in no split."""
+    return dataclasses.replace(
+        source,
+        rows=tuple(row for row in source.rows if row.name in splits),
+        files={k: v for k, v in source.files.items() if k in splits or k not in source.labels},
+    )
 
 
 def _genome(fasta: str | Path, source: BasenjiFolder) -> Genome:

@@ -104,7 +104,7 @@ def test_in_and_out(run: Run, tmp_path: Path) -> None:
     [
         (["from-basenji", "nowhere", "-o", "a.zarr"], "nowhere: no such data set"),
         (["from-basenji", "source", "-o", "a.zarr", "--pool", "3"], "cannot be pooled by 3"),
-        (["from-basenji", "source", "-o", "a.zarr", "--split", "test=x"], "labelled 'x'"),
+        (["from-basenji", "source", "-o", "a.zarr", "--folds", "test=x"], "'x' does not occur in"),
         (["from-basenji", "source", "-o", "a.zarr", "--resume"], "nothing was interrupted there"),
         (["from-basenji", "source", "-o", "a.zarr", "--transform", "new"], "transform 'new'"),
         (["export-basenji", "nowhere.zarr", "-o", "a"], "no such training set"),

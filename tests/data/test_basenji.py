@@ -90,7 +90,7 @@ def test_fixtures_of_basenji_are_read_exactly(mirror: Path, tmp_path: Path, name
     rows = [line.split() for line in (folder / "sequences.bed").read_text().splitlines()]
     labels = [row[3] for row in rows]
     folds = "test=fold2,valid=fold1,train=rest" if "fold0" in labels else None
-    data = from_basenji(folder, tmp_path / "set.zarr", split=folds)
+    data = from_basenji(folder, tmp_path / "set.zarr", folds=folds)
     mask = read_unmappable(open_store(data.path)[0])
     for label in dict.fromkeys(labels):
         chosen = [index for index, known in enumerate(labels) if known == label]
@@ -218,28 +218,34 @@ def test_an_empty_last_file(published: Make, tmp_path: Path, content: bytes) -> 
 def test_folds_become_splits(published: Make, tmp_path: Path) -> None:
     source = published(("fold0", "fold1", "fold2", "fold3", "fold0"))
     text = "test=fold3,valid=fold1+fold2,train=rest"
-    data = from_basenji(source.path, tmp_path / "set.zarr", split=text)
+    data = from_basenji(source.path, tmp_path / "set.zarr", folds=text)
     assert data.windows["split"].tolist() == ["train", "valid", "valid", "test", "train"]
     assert data.header.provenance["split"] == text
 
 
+def test_folds_that_are_not_named_are_left_out(published: Make, tmp_path: Path) -> None:
+    source = published(("fold0", "fold1", "fold2", "fold1", "fold0"))
+    data = from_basenji(source.path, tmp_path / "set.zarr", folds="test=fold2,train=fold1")
+    assert data.windows["split"].tolist() == ["train", "test", "train"]
+    for index, record in enumerate((1, 2, 3)):
+        np.testing.assert_array_equal(data[index][0], source.codes[record])
+        np.testing.assert_array_equal(data[index][1], source.targets[record])
+
+
 @pytest.mark.parametrize(
-    ("split", "said"),
+    ("folds", "said"),
     [
-        (None, "its windows are labelled fold0, fold1"),
-        ("test=fold1", "'fold0' is in no split"),
-        ("test=fold9,train=rest", "no window is labelled 'fold9'; did you mean"),
+        (None, "sequences.bed: has the labels fold0, fold1; expected train, valid or test"),
+        ("test=fold9,train=rest", "'fold9' does not occur in"),
         ("testing=fold1,train=rest", "unknown split 'testing'"),
         ("test=fold1,valid=fold1,train=rest", "'fold1' is named twice"),
-        ("fold1", "'fold1' is no split; expected NAME=LABEL"),
+        ("fold1", "'fold1' is no split; expected SPLIT=FOLD"),
     ],
 )
-def test_folds_that_are_not_all_named(
-    published: Make, tmp_path: Path, split: str | None, said: str
-) -> None:
+def test_folds_that_are_none(published: Make, tmp_path: Path, folds: str | None, said: str) -> None:
     source = published(("fold0", "fold1"))
     with pytest.raises(DataError) as caught:
-        from_basenji(source.path, tmp_path / "set.zarr", split=split)
+        from_basenji(source.path, tmp_path / "set.zarr", folds=folds)
     assert said in str(caught.value)
 
 
