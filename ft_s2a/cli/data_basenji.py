@@ -47,7 +47,8 @@ def from_basenji(
         typer.Option(
             "--transform",
             help="How targets were computed: basenji2020, basenji2025, hound or hound-old. "
-            "Default: hound for a table with a soft clip, else basenji2020.",
+            "Default: what an exported set states, else hound for a table with a soft clip or a "
+            "squash, else basenji2020.",
         ),
     ] = None,
     head: Annotated[str, typer.Option("--head", help="Head that will predict them.")] = "human",

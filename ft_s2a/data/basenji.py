@@ -64,7 +64,8 @@ def from_basenji(
     pool : int
         Make one bin of so many: 4 turns bins of 32 bp into such of 128 bp.
     transform : str, optional
-        How the targets were computed; see :func:`ft_s2a.tracks.read_targets`.
+        How the targets were computed, where ``statistics.json`` does not say (those that we wrote
+        do); see :func:`ft_s2a.tracks.read_targets`.
     head : str
         Name of the head that will predict the tracks.
     folds : str, optional
@@ -153,7 +154,7 @@ def from_basenji(
 
 def _table(source: BasenjiFolder, transform: str | None, head: str) -> TrackTable:
     path = source.path / TARGETS
-    table = read_targets(path, transform=transform, head=head)
+    table = read_targets(path, transform=transform or source.transform, head=head)
     if len(table) != source.tracks:
         raise TrackError(
             f"has {len(table)} tracks, but {STATISTICS} states num_targets: {source.tracks}",
@@ -192,7 +193,8 @@ def _genome(fasta: str | Path, source: BasenjiFolder) -> Genome:
     path = source.path / SEQUENCES
     for row in source.rows:
         length = check_contig(row.chrom, genome.sizes, where=path, of=str(fasta))
-        if row.start < 0 or row.end > length:
+        # Windows of our own may reach past their contig's ends, where records hold N.
+        if row.end <= 0 or row.start >= length:
             raise ContigError(
                 f"the target {row} does not lie in {row.chrom!r}, which has {length:,} bp in "
                 f"{fasta}",

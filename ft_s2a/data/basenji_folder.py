@@ -12,6 +12,7 @@ from typing import Any
 from ft_s2a.conventions.text import text_lines
 from ft_s2a.errors import DataError, FormatError, GeometryError, MissingFileError, require_file
 from ft_s2a.geometry import Geometry, Interval
+from ft_s2a.tracks.track import TRANSFORMS
 
 STATISTICS, SEQUENCES, TARGETS, RECORDS = (
     "statistics.json", "sequences.bed", "targets.txt", "tfrecords",
@@ -36,6 +37,8 @@ class BasenjiFolder:
         (train, valid, test, or a fold).
     files : dict of str to tuple of Path
         TFRecord files of each label, in the order of their numbers.
+    transform : str or None
+        How the targets were computed, which only data sets that we wrote state.
     """
 
     path: Path
@@ -43,6 +46,7 @@ class BasenjiFolder:
     tracks: int
     rows: tuple[Interval, ...]
     files: dict[str, tuple[Path, ...]]
+    transform: str | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -77,15 +81,15 @@ def read_folder(path: str | Path) -> BasenjiFolder:
                 where=folder,
                 expected=f"{STATISTICS}, {SEQUENCES}, {TARGETS} and {RECORDS}/",
             )
-    numbers = _statistics(folder / STATISTICS)
+    numbers, transform = _statistics(folder / STATISTICS)
     geometry = _geometry(numbers, folder / STATISTICS)
     rows = _rows(folder / SEQUENCES, geometry)
     _check_counts(numbers, rows, folder)
     files = _files(folder / RECORDS, rows)
-    return BasenjiFolder(folder, geometry, numbers["num_targets"], rows, files)
+    return BasenjiFolder(folder, geometry, numbers["num_targets"], rows, files, transform)
 
 
-def _statistics(path: Path) -> dict[str, int]:
+def _statistics(path: Path) -> tuple[dict[str, int], str | None]:
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
@@ -102,7 +106,8 @@ def _statistics(path: Path) -> dict[str, int]:
             raise FormatError(
                 f"{key} is {document.get(key, 'missing')}", where=path, expected="a whole number"
             )
-    return numbers
+    transform = document.get("transform")
+    return numbers, transform if transform in TRANSFORMS else None
 
 
 def _geometry(numbers: dict[str, int], path: Path) -> Geometry:

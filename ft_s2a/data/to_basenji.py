@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from ft_s2a.data.store import as_stored, open_store, read_unmappable
 from ft_s2a.data.tfrecord import example, write_records
 from ft_s2a.errors import FtS2aError, OutputExistsError
 from ft_s2a.geometry import Interval
-from ft_s2a.tracks.targets import targets_text
+from ft_s2a.tracks.targets import stated_transform, targets_text
 
 _log = logging.getLogger(__name__)
 
@@ -72,8 +73,9 @@ def export_basenji(
         )
     if per_file < 1:
         raise FtS2aError(f"--per-file is {per_file}", expected="1 or more")
-    source = data if isinstance(data, TrackDataset) else TrackDataset(data)
+    source = _whole(data)
     windows = source.windows
+    transform = stated_transform(source.tracks)
     mask = read_unmappable(open_store(source.path)[0])
     counts = {name: int((windows["split"] == name).sum()) for name in SPLITS}
     counts = {name: count for name, count in counts.items() if count}
@@ -81,15 +83,15 @@ def export_basenji(
     with atomic_path(target, overwrite=overwrite) as folder:
         (folder / RECORDS).mkdir(parents=True)
         with bar("writing", len(source), unit="windows") as shown:
+            rows = list(windows[["chrom", "start", "end", "split"]].itertuples(index=False))
             for split in counts:
                 indices = source.indices(split)
                 for number, first in enumerate(range(0, len(indices), per_file)):
                     chosen = indices[first : first + per_file].tolist()
                     write_records(
                         folder / RECORDS / f"{split}-{number}.tfr",
-                        _messages(source, chosen, mask, missing, shown),
+                        _messages(source, chosen, rows, mask, missing, shown),
                     )
-        rows = windows[["chrom", "start", "end", "split"]].itertuples(index=False)
         (folder / SEQUENCES).write_text(
             "".join(f"{c}\t{s}\t{e}\t{label}\n" for c, s, e, label in rows), encoding="utf-8"
         )
@@ -102,6 +104,8 @@ def export_basenji(
             "crop_bp": geometry.crop,
             "target_length": geometry.output_bins,
             **{f"{name}_seqs": count for name, count in counts.items()},
+            # Of our own: the table has no place for it, and the format's readers pass over it.
+            **({"transform": transform} if transform else {}),
         }
         (folder / STATISTICS).write_text(json.dumps(statistics, indent=4) + "\n", encoding="utf-8")
         (folder / TARGETS).write_text(targets_text(source.tracks), encoding="utf-8")
@@ -115,9 +119,19 @@ def export_basenji(
     return target
 
 
+def _whole(data: TrackDataset | str | Path) -> TrackDataset:
+    """Open a set with its longest input and all bins, whatever it was opened with."""
+    if not isinstance(data, TrackDataset):
+        return TrackDataset(data)
+    if data.geometry == data.header.geometry:
+        return data
+    return TrackDataset(data.path, fasta=data.genome and data.genome.path)
+
+
 def _messages(
     source: TrackDataset,
     indices: list[int],
+    rows: Sequence[Any],
     mask: NDArray[np.bool_] | None,
     missing: list[int],
     shown: Bar,
@@ -129,8 +143,8 @@ def _messages(
             missing.append(int(unknown.sum()))
             values = np.where(unknown, 0, values)
         if values.dtype != np.float16:
-            row = source.windows.iloc[index]
-            place = str(Interval(row["chrom"], int(row["start"]), int(row["end"])))
+            chrom, start, end, _ = rows[index]
+            place = str(Interval(chrom, start, end))
             values = as_stored(values.astype(np.float64), "float16", source.tracks, place)
         strings = {
             "sequence": codes.tobytes(),

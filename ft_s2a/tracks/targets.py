@@ -201,6 +201,39 @@ def targets_text(table: TrackTable, *, first: int = 0) -> str:
     return text.getvalue()
 
 
+def stated_transform(table: TrackTable) -> str | None:
+    """Transform by which the numbers of a target table mean what they mean in `table`.
+
+    ``plain`` tracks are those of ``hound``, which scales first as well, unless a squash goes with
+    a clip, or a clip with a soft one.
+
+    Returns
+    -------
+    str or None
+        None, with a warning, where no single transform does for all tracks.
+
+    Examples
+    --------
+    >>> stated_transform(TrackTable((Track("a", clip=32.0, scale=2.0),)))
+    'hound'
+    """
+    kinds: dict[str, str] = {}
+    for track in table:
+        steps = (track.squash != "none", math.isfinite(track.clip), math.isfinite(track.clip_soft))
+        kind = track.transform
+        if kind == "plain" and sum(steps) < 2:
+            kind = "hound"
+        kinds.setdefault(kind, track.name)
+    if len(kinds) == 1 and "plain" not in kinds:
+        return next(iter(kinds))
+    _log.warning(
+        "no published transform does for all tracks (%s): values are written as they are, but the "
+        "numbers of the target table do not say how to bring them back to observed units",
+        ", ".join(f"{name!r} is {kind}" for kind, name in kinds.items()),
+    )
+    return None
+
+
 def _guess(rows: Sequence[dict[str, str]]) -> str:
     later = any("clip_soft" in row or row["sum_stat"] not in _POOLING for row in rows)
     return "hound" if later else "basenji2020"

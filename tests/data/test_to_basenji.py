@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import google_crc32c
 import numpy as np
@@ -17,7 +18,9 @@ from ft_s2a.data import TrackDataset, export_basenji, from_basenji, from_bigwigs
 from ft_s2a.data.store import open_store, read_unmappable
 from ft_s2a.data.tfrecord import features, read_records
 from ft_s2a.errors import DataError, FtS2aError, OutputExistsError
-from ft_s2a.tracks import Track, TrackTable
+from ft_s2a.geometry import Geometry
+from ft_s2a.tracks import Track, TrackTable, to_observed
+from ft_s2a.tracks.targets import stated_transform
 
 Make = Callable[..., SimpleNamespace]
 LABELS = ("train", "test", "train", "valid", "train", "test", "train")
@@ -35,6 +38,7 @@ def test_a_set_that_is_written_and_read_is_the_same(
     assert statistics == {
         "num_targets": 3, "seq_length": 256, "seq_1hot": True, "pool_width": 16, "crop_bp": 32,
         "target_length": 12, "train_seqs": 4, "test_seqs": 2, "valid_seqs": 1,
+        "transform": data.tracks[0].transform,
     }  # fmt: skip
     back = from_basenji(folder, tmp_path / "back.zarr")
     assert back.windows.equals(data.windows)
@@ -85,6 +89,42 @@ def test_a_set_from_bigwigs(
         np.testing.assert_array_equal(back[index][1], np.nan_to_num(targets))
     assert unknown
     assert f"{unknown:,} bins are written as 0" in caplog.text
+
+
+@pytest.mark.parametrize("transform", ["plain", "basenji2020", "basenji2025", "hound", "hound-old"])
+def test_numbers_of_the_tracks_mean_the_same_afterwards(
+    toy: SimpleNamespace, tmp_path: Path, transform: Any
+) -> None:
+    file = str(toy.folder / "gc.bw")
+    table = TrackTable((Track("gc", file, scale=0.5, clip=0.25, transform=transform),))
+    data = from_bigwigs(
+        toy.fasta, table, tmp_path / "set.zarr", split="test=III,valid=II,train=rest",
+        bin_size=16, input_length=1024, crop_bins=4,
+    )  # fmt: skip
+    folder = export_basenji(data, tmp_path / "out")
+    # Windows reach past their contigs' ends, where the records hold N.
+    back = from_basenji(folder, tmp_path / "back.zarr", fasta=toy.fasta)
+    values = data[0][1]
+    expected = to_observed(values, data.tracks, 16)
+    np.testing.assert_array_equal(to_observed(values, back.tracks, 16), expected)
+    np.testing.assert_array_equal(back[len(back) - 1][0], data[len(data) - 1][0])
+
+
+def test_no_published_transform_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    track = Track("a", sum_stat="sum", squash="sqrt1p", clip=8.0)
+    assert stated_transform(TrackTable((track,))) is None
+    assert "no published transform does for all tracks ('a' is plain)" in caplog.text
+    mixed = TrackTable((Track("a", transform="hound-old"), Track("b")))
+    assert stated_transform(mixed) is None
+    assert "'a' is hound-old, 'b' is hound" in caplog.text
+
+
+def test_a_set_opened_with_fewer_bins_is_written_whole(published: Make, tmp_path: Path) -> None:
+    path = from_basenji(published(umap=True).path, tmp_path / "set.zarr").path
+    narrow = TrackDataset(path, geometry=Geometry(160, 16, 2))
+    assert narrow.geometry.output_bins == 6
+    back = from_basenji(export_basenji(narrow, tmp_path / "out"), tmp_path / "back.zarr")
+    assert back.checksum == narrow.checksum
 
 
 def test_what_does_not_fit_into_float16(toy: SimpleNamespace, tmp_path: Path) -> None:
