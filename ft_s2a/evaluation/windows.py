@@ -141,7 +141,7 @@ class WindowScores:
         bins = np.stack([state[0] for state in self._states]).sum(axis=0)
         sums = np.stack(self._sums)  # [windows, 2, T]
         weights = np.concatenate([*plan.weights()]) if draws else np.zeros((0, len(sums)))
-        drawn = np.einsum("dw,wmt->dmt", weights, sums)
+        drawn = np.tensordot(weights, sums, axes=1)  # [draws, 2, T]
         counts = weights @ np.stack([state[0] for state in self._states])
         groups: list[tuple[str, str, NDArray[np.int64]]] = [
             (track.name, track.assay, np.array([row])) for row, track in enumerate(tracks)
@@ -163,7 +163,7 @@ class WindowScores:
             }
             for key, (value, resampled) in found.items():
                 record[key] = _median(value[rows])
-                low, high = interval(np.array([_median(r) for r in resampled[:, rows]]))
+                low, high = interval(_medians(resampled[:, rows]))
                 record[f"{key}_low"], record[f"{key}_high"] = low, high
             record["constant_tracks"] = int(np.isnan(found["pearson"][0][rows]).sum())
             own, null = _mean_deviances(sums.sum(axis=0)[None], bins[None], rows)[0]
@@ -190,6 +190,13 @@ def _correlations(states: Floats, plan: BlockBootstrap) -> tuple[Floats, Floats]
 def _median(values: Floats) -> float:
     known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else float("nan")
+
+
+def _medians(values: Floats) -> Floats:
+    """Median of each row [draws, tracks]; that of one track is its value."""
+    if values.shape[1] == 1:  # thousands of tracks, each of hundreds of draws
+        return values[:, 0]
+    return np.array([_median(row) for row in values])
 
 
 def _mean_deviances(sums: Floats, counts: Floats, rows: NDArray[np.int64]) -> Floats:
