@@ -201,5 +201,7 @@ def _medians(values: Floats) -> Floats:
 
 def _mean_deviances(sums: Floats, counts: Floats, rows: NDArray[np.int64]) -> Floats:
     """Mean over tracks of the deviance per bin: [draws, 2] from [draws, 2, T] and [draws, T]."""
-    per_bin = sums[:, :, rows] / np.maximum(counts[:, None, rows], 1.0)
-    return np.asarray(per_bin.mean(axis=2))
+    known = counts[:, None, rows] > 0  # a track without any bin has no deviance
+    per_bin = np.where(known, sums[:, :, rows] / np.maximum(counts[:, None, rows], 1.0), 0.0)
+    tracks = known.sum(axis=2)
+    return np.where(tracks > 0, per_bin.sum(axis=2) / np.maximum(tracks, 1), np.nan)

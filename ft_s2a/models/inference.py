@@ -92,7 +92,8 @@ class _FastBasenji2(Network):
 
     def trunk(self, one_hot: Tensor) -> Tensor:
         """Compute :meth:`embed` for an input that was checked."""
-        if self.tiled is not None and one_hot.device.type == "cpu" and not _tracked(one_hot):
+        apart = len(one_hot) > 0 and one_hot.device.type == "cpu" and not _tracked(one_hot)
+        if self.tiled is not None and apart:
             return torch.stack([self.tiled(rows) for rows in one_hot.float()])
         return self._direct(one_hot)
 

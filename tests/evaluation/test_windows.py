@@ -116,6 +116,19 @@ def test_a_constant_track_is_counted_not_averaged(values):
     assert table.loc["median of 2", "constant_tracks"] == 1
 
 
+def test_a_track_without_known_bins_has_no_deviance():
+    scores = WindowScores("m", [1.0, np.nan])
+    for values in ([1.0, 2.0], [3.0, 2.0]):
+        observed = np.stack([values, [np.nan, np.nan]], axis=1)
+        scores.add(np.ones((2, 2)), observed)
+    table = scores.table([Track("a"), Track("unknown")], draws=10)
+    assert table["n_bins"].tolist() == [4, 0, 4]
+    assert np.isnan(
+        table.loc[1, ["deviance", "deviance_mean", "deviance_explained"]].tolist()
+    ).all()
+    assert table.loc[2, "deviance"] == table.loc[0, "deviance"]  # the mean of those that have one
+
+
 def test_a_model_that_may_be_negative_has_no_deviance(values):
     predicted, observed, mean = values
     scores = WindowScores("ridge", mean, deviance=False)

@@ -136,6 +136,7 @@ def test_each_window_is_computed_alone() -> None:
     fast = for_inference(make())
     x = letters(batch=3)
     assert torch.equal(fast(x, "a")[1:2], fast(x[1:2], "a"))
+    assert fast(x[:0], "a").shape == (0, *fast(x, "a").shape[1:])
 
 
 @own_warnings
