@@ -70,10 +70,11 @@ def slug(name: str) -> str:
 
     Examples
     --------
-    >>> slug("yeast/basenji2")
-    'yeast-basenji2'
+    >>> slug("yeast/basenji2"), slug("CNhs10752-"), slug("(a b)")
+    ('yeast-basenji2', 'CNhs10752-', 'a-b')
     """
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-")
+    kept = re.sub(r"[^A-Za-z0-9._+-]+$", "", name)  # before "-": a last one may name the strand
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", kept).lstrip("-")
 
 
 def bigwig_name(entry: str, track: str) -> str:

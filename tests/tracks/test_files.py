@@ -147,3 +147,8 @@ def test_files_that_make_no_sense(tmp_path: Path) -> None:
 def test_names_of_files(entry: str, track: str, name: str) -> None:
     assert bigwig_name(entry, track) == name
     assert slug(track) in name
+
+
+def test_the_strand_stays_in_the_name_of_a_file() -> None:
+    names = [bigwig_name("basenji2/human", f"CNhs10752{strand}") for strand in ("+", "-", "")]
+    assert names == [f"basenji2-human.CNhs10752{strand}.bw" for strand in ("+", "-", "")]
