@@ -125,7 +125,7 @@ def _whole(data: TrackDataset | str | Path) -> TrackDataset:
         return TrackDataset(data)
     if data.geometry == data.header.geometry:
         return data
-    return TrackDataset(data.path, fasta=data.genome and data.genome.path)
+    return TrackDataset(data.path, fasta=None if data.genome is None else data.genome.path)
 
 
 def _messages(
