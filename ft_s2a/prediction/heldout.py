@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ _BATCH_BASES = 1 << 19
 _RIDGE_BYTES = 1 << 30
 
 Place = tuple[int, int]
+Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
 def score_heldout(
@@ -94,14 +95,8 @@ def score_heldout(
     mean = np.array([record.mean for record in dataset.header.statistics])
     scores = WindowScores(model.name, mean)
     places = _places(dataset, split)
-    size = max(1, _BATCH_BASES // model.geometry.input_length)
-    starts = range(0, len(places), size)
-    for first in progress(starts, "predicting", unit="batches"):
-        examples = [dataset.part(*place) for place in places[first : first + size]]
-        codes = np.stack([example[0] for example in examples])
-        predicted = predict_codes(model, codes, name, ensemble=ensemble)
-        for window, (_, observed) in zip(predicted, examples, strict=True):
-            scores.add(window, observed)
+    for predicted, observed in _whole(_predict(model, dataset, places, name, ensemble), dataset):
+        scores.add(predicted, observed)
     models = [scores]
     if kmers is not None:
         models.append(_score_ridge(dataset, places, mean, kmers))
@@ -109,6 +104,34 @@ def score_heldout(
 
     tables = [scored.table(table.tracks, draws=draws, seed=seed) for scored in models]
     return pd.concat(tables, ignore_index=True)
+
+
+def _predict(
+    model: SequenceModel,
+    data: TrackDataset,
+    places: Sequence[Place],
+    head: str,
+    ensemble: Ensemble | None,
+) -> Iterator[Pair]:
+    size = max(1, _BATCH_BASES // model.geometry.input_length)
+    starts = range(0, len(places), size)
+    for first in progress(starts, "predicting", unit="batches"):
+        examples = [data.part(*place) for place in places[first : first + size]]
+        codes = np.stack([example[0] for example in examples])
+        predicted = predict_codes(model, codes, head, ensemble=ensemble)
+        for part, (_, observed) in zip(predicted, examples, strict=True):
+            yield part, observed
+
+
+def _whole(pairs: Iterable[Pair], data: TrackDataset) -> Iterator[Pair]:
+    """Join predictions and targets of the parts of each stored window."""
+    parts: list[Pair] = []
+    for pair in pairs:
+        parts.append(pair)
+        if len(parts) == data.parts:
+            predicted, observed = zip(*parts, strict=True)
+            yield np.concatenate(predicted), np.concatenate(observed)
+            parts = []
 
 
 def _own_names(names: Sequence[str], head: str) -> tuple[str, ...]:
@@ -129,8 +152,9 @@ def _score_ridge(
     ridge = fit_kmer_ridge(train, k=k, flank=FLANK, valid=valid)
     scores = WindowScores(f"kmer{k}", mean, deviance=False)
     predicted = ridge.predict(_source(data, places)).reshape(len(places), -1, len(mean))
-    for window, place in zip(predicted, places, strict=True):
-        scores.add(window, data.part(*place)[1])
+    pairs = ((p, data.part(*place)[1]) for p, place in zip(predicted, places, strict=True))
+    for window, observed in _whole(pairs, data):
+        scores.add(window, observed)
     return scores
 
 

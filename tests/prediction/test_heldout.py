@@ -89,6 +89,7 @@ def test_network_and_ridge_against_their_definitions(data: Path, network: Sequen
         null = mean_poisson_deviance(y[known, row], np.full(known.sum(), mean[row]))
         assert_allclose(found["deviance_mean"], null, rtol=1e-6)
         assert found["n_bins"] == known.sum()
+        assert found["n_windows"] == len(codes) // 3  # stored ones, each of three outputs
         assert found["pearson_low"] <= found["pearson"] <= found["pearson_high"]
         best: dict[float, float] = {}
         targets_of = {s: np.concatenate(_split(data, s)[1])[:, row] for s in features}
