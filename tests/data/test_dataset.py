@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import zarr
 from torch.utils.data import DataLoader
 
 from ft_s2a.data import TrackDataset, from_bigwigs
-from ft_s2a.data.store import open_store
+from ft_s2a.data.store import check_complete, open_store
 from ft_s2a.data.summary import describe_set, summarise_splits, summarise_tracks
 from ft_s2a.errors import ContigError, DataError, FormatError, MissingFileError
 from ft_s2a.geometry import Geometry
@@ -257,3 +258,14 @@ def test_the_share_of_bases_in_windows(toy: SimpleNamespace, tmp_path: Path) -> 
         (3 * 896 + 9000) / (3000 + 900 + 9000), abs=1e-4
     )
     assert rows["valid"]["covered"] == pytest.approx(896 / 1100, abs=1e-4)
+
+
+def test_windows_in_folders_of_their_own_are_found(tmp_path: Path) -> None:
+    # So sets were written once; the files' names are zarr's default.
+    group = zarr.open_group(str(tmp_path / "set.zarr"), mode="w", zarr_format=3)
+    array = group.create_array("targets", shape=(3, 4, 2), chunks=(1, 4, 2), dtype="float16")
+    array[...] = 1
+    check_complete(group, tmp_path / "set.zarr")
+    (tmp_path / "set.zarr" / "targets" / "c" / "1" / "0" / "0").unlink()
+    with pytest.raises(FormatError, match="lacks the targets of 1 of 3 windows"):
+        check_complete(group, tmp_path / "set.zarr")
