@@ -144,7 +144,6 @@ def test_real_records(mirror: Path, tmp_path: Path) -> None:
     assert compare_wall(name, source, tmp_path / "set.zarr") > 0.2
 
 
-
 @pytest.fixture
 def peak(tmp_path: Path) -> Callable[[Path], float]:
     """Peak memory (MiB) of a process that converts a set."""
